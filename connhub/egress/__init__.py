@@ -1,0 +1,1 @@
+"""The only door to the outside: guarded HTTP and TCP, time limits, size limits."""
