@@ -1,0 +1,93 @@
+"""What the shell of every page shows: the navigation, with counts."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet, Value
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+# By URL name, filled in the `ready()` of the app that knows; a room above can't be asked from here.
+counted: dict[str, Callable[[HttpRequest], QuerySet]] = {}
+audiences: dict[str, Callable[[HttpRequest], bool]] = {}
+
+NAVIGATION = (
+    (
+        "",
+        (
+            ("connections:list", "Connections", "plug"),
+            ("services:list", "Services", "squares-2x2"),
+            ("usage:integrations", "Integrations", "rectangle-group"),
+        ),
+    ),
+    (
+        "Account",
+        (
+            ("accounts:people", "People", "users"),
+            ("accounts:environments", "Environments", "square-3-stack-3d"),
+            ("audit:log", "Audit log", "clipboard-document-list"),
+        ),
+    ),
+)
+
+
+@dataclass
+class Entry:
+    name: str
+    label: str
+    icon: str
+    url: str
+    count: int | None
+    is_current: bool = False
+
+
+@dataclass
+class Section:
+    title: str
+    entries: list[Entry]
+
+
+def shell(request: HttpRequest) -> dict:
+    """Context processor. `nav` is worked out only when a page shows it, so fragments cost nothing."""
+    return {"nav": SimpleLazyObject(lambda: navigation(request))}
+
+
+def navigation(request: HttpRequest) -> list[Section]:
+    """The sections of the side bar; entries that don't exist, or aren't for this person, left out."""
+    numbers = _numbers(request)
+    sections = [
+        Section(title, [entry for row in rows if (entry := _entry(request, numbers, *row))])
+        for title, rows in NAVIGATION
+    ]
+    current = _current(request, [entry for section in sections for entry in section.entries])
+    if current:
+        current.is_current = True
+    return [section for section in sections if section.entries]
+
+
+def _numbers(request: HttpRequest) -> dict[str, int]:
+    """How many there are of each kind that this person sees, in one query."""
+    asked = [
+        things(request).order_by().values(entry=Value(name)).annotate(entries=Count("pk"))
+        for name, things in counted.items()
+    ]
+    return dict(asked[0].union(*asked[1:], all=True).values_list("entry", "entries")) if asked else {}
+
+
+def _entry(
+    request: HttpRequest, numbers: dict[str, int], name: str, label: str, icon: str
+) -> Entry | None:
+    if name in audiences and not audiences[name](request):
+        return None
+    try:
+        url = reverse(name)
+    except NoReverseMatch:
+        return None
+    return Entry(name, label, icon, url, numbers.get(name))
+
+
+def _current(request: HttpRequest, entries: list[Entry]) -> Entry | None:
+    """The entry whose URL the page is under."""
+    above = [entry for entry in entries if request.path.startswith(entry.url)]
+    return max(above, key=lambda entry: len(entry.url), default=None)

@@ -1,0 +1,128 @@
+"""How ConnHub's forms look, and the field that never shows what it holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from django import forms
+from django.forms.renderers import TemplatesSetting
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+
+class Switch(forms.CheckboxInput):
+    """A checkbox for something that is on or off."""
+
+    def __init__(self, attrs=None):
+        super().__init__({"role": "switch", **(attrs or {})})
+
+
+class Described(str):
+    """The label of a choice, with a few words about it: `("api", Described("api", "Read records"))`."""
+
+    about: str
+
+    def __new__(cls, label: str, about: str = ""):
+        described = super().__new__(cls, label)
+        described.about = about
+        return described
+
+
+class SecretField(forms.CharField):
+    """A secret to be typed or pasted. It is kept as typed and never rendered back, not even with errors.
+
+    With `stored_at` set there is one already: the field says so and may be left blank, which
+    cleans to "" and means keep. `multiline` is for keys and certificates; their line ends become LF.
+    """
+
+    def __init__(self, *, multiline: bool = False, stored_at: datetime | None = None, **kwargs):
+        attrs = {"autocomplete": "new-password", "autocapitalize": "off", "spellcheck": "false"}
+        widget = forms.Textarea({**attrs, "rows": 5, "class": "mono"}) if multiline else None
+        kwargs.setdefault("widget", widget or forms.PasswordInput(attrs))
+        super().__init__(strip=False, **kwargs)
+        self.multiline = multiline
+        self.stored_at = stored_at
+
+    @property
+    def stored_at(self) -> datetime | None:
+        return self._stored_at
+
+    @stored_at.setter
+    def stored_at(self, moment: datetime | None) -> None:
+        self._stored_at = moment
+        if moment:
+            day = date_format(localtime(moment), "j M Y")
+            self.help_text = f"Stored on {day}. Leave blank to keep it."
+            self.required = self.widget.is_required = False
+
+    def prepare_value(self, value: object) -> str:
+        """Every widget, hidden ones too, asks here what to render."""
+        return ""
+
+    def to_python(self, value: object) -> str:
+        text = super().to_python(value) or ""
+        return text.replace("\r\n", "\n") if self.multiline else text
+
+
+SHAPES = (
+    (Switch, "switch"),
+    (forms.CheckboxInput, "check"),
+    (forms.CheckboxSelectMultiple, "checks"),
+    (forms.RadioSelect, "chips"),
+)
+
+
+class BoundField(forms.BoundField):
+    """Tells `ui/field.html` what kind of field it draws."""
+
+    @property
+    def shape(self) -> str:
+        widget = self.field.widget
+        return next((shape for kind, shape in SHAPES if isinstance(widget, kind)), "line")
+
+    @property
+    def control(self) -> str:
+        """The widget, with the class that makes it one of our inputs."""
+        own = self.field.widget.attrs.get("class", "")
+        return self.as_widget(attrs={"class": f"input {own}".strip()})
+
+    @property
+    def anchor(self) -> str:
+        """The id that the error summary links to."""
+        is_list = self.shape in ("checks", "chips")
+        return f"{self.auto_id}_0" if is_list else self.auto_id
+
+    @property
+    def is_optional(self) -> bool:
+        """Whether the label says so: for a line left blank, unless a secret is stored already."""
+        stored = getattr(self.field, "stored_at", None)
+        return self.shape == "line" and not (self.field.required or stored)
+
+
+class FormRenderer(TemplatesSetting):
+    """Renders `{{ form }}` and `{{ field.as_field_group }}` in the house's style."""
+
+    form_template_name = "ui/form.html"
+    field_template_name = "ui/field.html"
+    bound_field_class = BoundField
+
+
+@dataclass
+class Group:
+    title: str
+    about: str
+    fields: list[forms.BoundField]
+
+
+def grouped(form: forms.BaseForm) -> Iterator[Group]:
+    """The visible fields in groups: first those in no group, then `form.groups`, if it has any.
+
+    `groups` is a list of (title, help, field names); a name the form lacks is passed over.
+    """
+    groups = getattr(form, "groups", [])
+    taken = {name for _, _, names in groups for name in names}
+    yield Group("", "", [field for field in form.visible_fields() if field.name not in taken])
+    for title, about, names in groups:
+        fields = [form[name] for name in names if name in form.fields]
+        if fields:
+            yield Group(title, about, fields)

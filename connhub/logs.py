@@ -1,0 +1,41 @@
+import json
+import logging
+import re
+from datetime import UTC, datetime
+
+from connhub.audit.context import current
+
+# What must never stand in a log line, whoever wrote it: credentials in headers, URLs, bodies.
+SECRETS = re.compile(
+    r"(?i)(authorization|cookie|x-api-key|proxy-authorization)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
+    r"|(bearer|basic)\s+[a-z0-9+/_.~=-]{8,}"
+    r"|(\w+://[^\s/:@]+:)[^\s/@]+(?=@)"
+    r"|([?&]|\b)(access_token|refresh_token|id_token|client_secret|code|state|code_verifier|api_?key|password|secret|token)=[^\s&\"']+"
+    r"|chk_[A-Za-z0-9_-]{8,}"
+)
+STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+
+
+def redact(text: str) -> str:
+    """The text with everything that looks like a credential cut out."""
+    return SECRETS.sub("‹redacted›", text)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line; control characters escaped, credentials redacted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+            "request_id": current.get().request_id or None,
+        }
+        extra = {key: value for key, value in vars(record).items() if key not in STANDARD}
+        extra.pop("request", None)
+        if extra:
+            entry["extra"] = redact(str(extra))
+        if record.exc_info:
+            entry["exception"] = redact(self.formatException(record.exc_info))
+        return json.dumps(entry, ensure_ascii=True)
