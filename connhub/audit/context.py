@@ -1,0 +1,12 @@
+from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class Context(NamedTuple):
+    """Where the present request comes from."""
+
+    ip: str = ""
+    request_id: str = ""
+
+
+current: ContextVar[Context] = ContextVar("audit_context", default=Context())

@@ -1,0 +1,121 @@
+"""The one way to write the record."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import Error, models, transaction
+from django.utils import timezone
+
+from connhub.errors import Refusal
+from connhub.vault.keyring import audit_mac
+
+from .context import current
+from .models import Event, Head
+
+HEAD = 1
+COLUMNS = (
+    "sequence", "at", "actor_type", "actor_id", "actor", "ip", "action", "object_type",
+    "object_id", "object", "outcome", "fields", "detail", "request_id",
+)  # fmt: skip
+
+
+class AuditUnavailable(Refusal):
+    """The record can't be written, so nothing may happen."""
+
+    code = "audit-unavailable"
+    text = "This could not be put on record, so it was not done. Try again in a moment."
+    status = 503
+
+
+def record(
+    action: str,
+    *,
+    by: models.Model | None = None,
+    on: models.Model | None = None,
+    outcome: str = "ok",
+    fields: Iterable[str] = (),
+    detail: Mapping[str, Any] | None = None,
+    change: bool = True,
+) -> Event:
+    """Append one event to the chain, in the caller's transaction.
+
+    `by` is the person or key that acts (None: ConnHub itself), `on` what it happened to, `fields`
+    the names of what changed and `detail` facts that are no secret. `change=False` says that
+    nothing in memory anywhere needs to be read again.
+
+    Raises:
+        AuditUnavailable: it can't be written; the caller's transaction must not commit.
+    """
+    context = current.get()
+    event = Event(
+        at=timezone.now(),
+        actor_type=by._meta.model_name if by else "system",
+        actor_id=str(by.pk) if by else "",
+        actor=str(by)[:200] if by else "ConnHub",
+        ip=context.ip,
+        action=action,
+        object_type=on._meta.model_name if on else "",
+        object_id=str(on.pk) if on else "",
+        object=str(on)[:200] if on else "",
+        outcome=outcome,
+        fields=sorted(fields),
+        # As it will be read back: JSON has no keys but text.
+        detail=json.loads(json.dumps(dict(detail or {}))),
+        request_id=context.request_id,
+    )
+    try:
+        _append(event, change)
+    except Error as error:
+        raise AuditUnavailable from error
+    return event
+
+
+@transaction.atomic
+def _append(event: Event, change: bool) -> None:
+    head, _ = Head.objects.select_for_update().get_or_create(pk=HEAD)
+    event.sequence = head.sequence + 1
+    key_id, mac = audit_mac(message(_values(event), head.mac))
+    event.key_id, event.mac = key_id.hex(), mac.hex()
+    event.save(force_insert=True)
+    head.sequence, head.mac = event.sequence, event.mac
+    head.changes += change
+    head.save(update_fields=["sequence", "mac", "changes"])
+
+
+def _values(event: Event) -> tuple:
+    return tuple(getattr(event, column) for column in COLUMNS)
+
+
+def message(values: tuple, previous_mac: str) -> bytes:
+    """What an event's MAC covers: the MAC before it and every column, in a canonical form."""
+    parts = [
+        value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+        for value in values
+    ]
+    return json.dumps([previous_mac, *parts], sort_keys=True, separators=(",", ":")).encode()
+
+
+def record_egress_exception(sender, host: str, port: int, entry: str, **kwargs) -> None:
+    """Put on record that something was reached only because the operator allows it."""
+
+    def write():
+        record(
+            "egress.exception_used",
+            detail={"host": host, "port": port, "entry": entry},
+            change=False,
+        )
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        write()
+    else:
+        _background.add(task := loop.create_task(sync_to_async(write, thread_sensitive=False)()))
+        task.add_done_callback(_background.discard)
+
+
+_background: set[asyncio.Task] = set()

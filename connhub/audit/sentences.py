@@ -1,0 +1,46 @@
+"""Events in plain words, without the one who acted and what it happened to."""
+
+SENTENCES = {
+    "account.set_up": "Set ConnHub up",
+    "person.signed_in": "Signed in",
+    "person.signed_out": "Signed out",
+    "person.sign_in_failed": "Failed to sign in",
+    "person.renamed": "Changed their name",
+    "person.password_changed": "Changed their password",
+    "catalogue.loaded": "Catalogue loaded",
+    "egress.exception_used": "Reached an address that the operator allows",
+    "connection.created": "Created",
+    "connection.renamed": "Renamed",
+    "connection.edited": "Edited",
+    "connection.connected": "Connected",
+    "connection.authorization_started": "Went to the service to authorize",
+    "connection.authorize_failed": "Authorization failed",
+    "connection.renewed": "Token renewed",
+    "connection.renewal_failed": "Token not renewed",
+    "connection.reconnect_needed": "Lost its authorization",
+    "connection.tested": "Tested",
+    "connection.revoked": "Revoked",
+    "connection.revoked_at_provider": "Revocation at the service",
+    "connection.deleted": "Deleted",
+    "connection.registered": "Registered with an integration",
+    "connection.deregistered": "Deregistered from an integration",
+    "credential.read": "Credential fetched by a flow",
+    "credential.first_used": "First used by a flow",
+    "integration.created": "Integration created",
+    "project.created": "Project created",
+    "member.added": "Member added",
+    "member.removed": "Member removed",
+    "key.issued": "Integration key issued",
+    "key.revoked": "Integration key revoked",
+    "flow.saved": "Flow saved",
+}
+
+
+def sentence(action: str, outcome: str, detail: dict) -> str:
+    """What happened, in a few words, with how long it took or what was said where that matters."""
+    words = SENTENCES.get(action, action)
+    if "took_ms" in detail:
+        words += f", {detail['took_ms']} ms"
+    if "said" in detail:
+        words += f": {detail['said']}"
+    return f"{words}, {outcome}" if outcome == "failed" and "failed" not in words.lower() else words
