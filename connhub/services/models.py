@@ -1,0 +1,153 @@
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Count, Q
+from django.urls import reverse
+
+from connhub.accounts.models import Environment
+from connhub.vault.fields import SealedField
+
+
+class Origin(models.TextChoices):
+    """Where a service's definition comes from."""
+
+    DEFAULT = "default", "Default"
+    CUSTOM = "custom", "Custom"
+
+
+class ServiceQuerySet(models.QuerySet):
+    def listed(self):
+        return self.filter(listed=True)
+
+    def databases(self):
+        return self.exclude(driver="")
+
+    def matching(self, text: str):
+        """Those whose name, slug or alias contains the text."""
+        return self.filter(
+            Q(name__icontains=text) | Q(slug__icontains=text) | Q(aliases__icontains=text)
+        )
+
+    def by_category(self):
+        """Pairs of category and how many there are."""
+        return self.order_by("category").values_list("category").annotate(Count("pk"))
+
+
+class Service(models.Model):
+    """Something that one can connect to: an entry of the catalogue, or one that an admin made."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80)
+    origin = models.CharField(max_length=8, choices=Origin, default=Origin.DEFAULT)
+    category = models.CharField(max_length=40)
+    aliases = models.JSONField(default=list, blank=True)
+    monogram = models.CharField(max_length=3)
+    colour = models.CharField(max_length=7)
+    docs_url = models.URLField(blank=True)
+    base_url = models.CharField(max_length=300, blank=True)
+    parameters = models.JSONField(default=list, blank=True)
+    allowed_hosts = models.JSONField(default=list, blank=True)
+    test = models.JSONField(default=dict, blank=True)
+    driver = models.CharField(max_length=30, blank=True)
+    listed = models.BooleanField(default=True)
+    digest = models.CharField(max_length=64, blank=True)
+
+    objects = ServiceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+        indexes = [models.Index(fields=["listed", "category", "name"])]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def url_key(self) -> str:
+        return self.slug
+
+    def get_absolute_url(self):
+        return reverse("services:detail", args=[self.slug])
+
+
+class AuthMethodQuerySet(models.QuerySet):
+    def offered(self):
+        """Those for new connections: the catalogue no longer has the others."""
+        return self.exclude(config__has_key="retired")
+
+
+class AuthMethod(models.Model):
+    """One way to authenticate with a service: a kind with its URLs, switches and scopes."""
+
+    service = models.ForeignKey(Service, models.CASCADE, related_name="auth_methods")
+    kind = models.CharField(max_length=30)
+    label = models.CharField(max_length=60)
+    position = models.PositiveSmallIntegerField(default=0)
+    config = models.JSONField(default=dict, blank=True)
+    scopes = models.JSONField(default=list, blank=True)
+
+    objects = AuthMethodQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["position"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["service", "kind", "label"], name="auth_method_once")
+        ]
+
+    def __str__(self):
+        return self.label
+
+
+class Endpoint(models.Model):
+    """Where a service answers in one environment, if that differs from its base URL."""
+
+    service = models.ForeignKey(Service, models.CASCADE, related_name="endpoints")
+    environment = models.ForeignKey(Environment, models.PROTECT, null=True, blank=True)
+    base_url = models.CharField(max_length=300)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service"], condition=Q(environment=None), name="endpoint_for_all"
+            ),
+            models.UniqueConstraint(
+                fields=["service", "environment"],
+                condition=Q(environment__isnull=False),
+                name="endpoint_per_environment",
+            ),
+        ]
+
+
+class OAuthApp(models.Model):
+    """A client id and secret registered with a service: shared by all, or one connection's own."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    service = models.ForeignKey(Service, models.CASCADE, related_name="oauth_apps")
+    environment = models.ForeignKey(Environment, models.PROTECT, null=True, blank=True)
+    shared = models.BooleanField(default=False)
+    client_id = models.CharField(max_length=300)
+    client_secret = SealedField(version="client_secret_version")
+    client_secret_version = models.PositiveIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service"],
+                condition=Q(shared=True, environment=None),
+                name="oauth_app_shared_by_all",
+            ),
+            models.UniqueConstraint(
+                fields=["service", "environment"],
+                condition=Q(shared=True, environment__isnull=False),
+                name="oauth_app_shared_per_environment",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.service} app"

@@ -1,0 +1,98 @@
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from connhub.services.gallery import Gallery
+from connhub.services.models import Origin, Service
+from tests.factories import AuthMethodFactory, ServiceFactory
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def catalogue():
+    Service.objects.all().delete()
+    for slug, name, category, origin, driver, aliases in (
+        ("acme-crm", "Acme CRM", "CRM", Origin.DEFAULT, "", ["Rolodex"]),
+        ("zeta-crm", "Zeta", "CRM", Origin.DEFAULT, "", []),
+        ("acme-pay", "Acme Pay", "Payment", Origin.DEFAULT, "", []),
+        ("postgresql", "PostgreSQL", "Database", Origin.DEFAULT, "postgresql", ["pg"]),
+        ("ours", "Our own", "Custom", Origin.CUSTOM, "", []),
+    ):
+        ServiceFactory(
+            slug=slug, name=name, category=category, origin=origin, driver=driver, aliases=aliases
+        )
+    ServiceFactory(slug="old", name="Acme Old", origin=Origin.DEFAULT, listed=False)
+
+
+def slugs(**params):
+    return [service.slug for service in Gallery(params).services]
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"kind": "default"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"kind": "custom"}, ["ours"]),
+        ({"kind": "databases"}, ["postgresql"]),
+        ({"kind": "nonsense"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"category": "CRM"}, ["acme-crm", "zeta-crm"]),
+        ({"category": "nonsense"}, []),
+        ({"q": "acme"}, ["acme-crm", "acme-pay"]),
+        ({"q": "  ACME  "}, ["acme-crm", "acme-pay"]),
+        ({"q": "rolodex"}, ["acme-crm"]),
+        ({"q": "acme", "category": "Payment"}, ["acme-pay"]),
+        ({"q": "%"}, []),
+        ({"q": "_"}, []),
+        ({"q": "'"}, []),
+        ({"q": "\0"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"category": "\0"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"q": "x" * 10_000}, []),
+    ],
+)
+def test_a_choice_leaves_the_services_that_fit(params, found):
+    assert slugs(**params) == found
+
+
+def test_categories_are_counted_within_the_search():
+    gallery = Gallery({"q": "acme", "category": "CRM"})
+
+    assert gallery.categories == [("CRM", 1), ("Payment", 1)]
+    assert gallery.total == 2
+
+
+def test_the_gallery_takes_as_many_queries_for_many_services_as_for_one(client, ada):
+    client.force_login(ada)
+    url = reverse("services:list")
+    AuthMethodFactory(service=Service.objects.get(slug="acme-crm"))
+    client.get(url)
+    with CaptureQueriesContext(connection) as few:
+        client.get(url)
+    for number in range(20):
+        AuthMethodFactory(service=ServiceFactory(origin=Origin.DEFAULT, slug=f"more-{number}"))
+
+    with CaptureQueriesContext(connection) as many:
+        response = client.get(url)
+
+    assert len(response.context["gallery"].services) == 24
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize("who", ["ada", "bob", "eve", "root"])
+def test_everybody_signed_in_may_look_at_services(client, request, who):
+    client.force_login(request.getfixturevalue(who))
+
+    assert client.get(reverse("services:list"), {"q": "acme"}).status_code == 200
+    assert client.get(reverse("services:detail", args=["acme-crm"])).status_code == 200
+    assert client.get(reverse("services:detail", args=["missing"])).status_code == 404
+
+
+def test_htmx_gets_the_tiles_alone(client, ada):
+    client.force_login(ada)
+
+    response = client.get(reverse("services:list"), {"q": "zeta"}, headers={"HX-Request": "true"})
+
+    assert "<html" not in response.content.decode()
+    assert "Zeta" in response.content.decode()
