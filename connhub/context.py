@@ -72,7 +72,9 @@ def _numbers(request: HttpRequest) -> dict[str, int]:
         things(request).order_by().values(entry=Value(name)).annotate(entries=Count("pk"))
         for name, things in counted.items()
     ]
-    return dict(asked[0].union(*asked[1:], all=True).values_list("entry", "entries")) if asked else {}
+    return (
+        dict(asked[0].union(*asked[1:], all=True).values_list("entry", "entries")) if asked else {}
+    )
 
 
 def _entry(

@@ -1,6 +1,7 @@
 """How views talk with htmx, and with a browser that doesn't run it."""
 
 from http import HTTPStatus
+from typing import Literal
 from urllib.parse import urlsplit
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from django_htmx.http import (
     trigger_client_event,
 )
 from django_htmx.middleware import HtmxDetails
+
+Swap = Literal["innerHTML", "outerHTML"]
 
 
 class HttpResponseSeeOther(HttpResponseRedirect):
@@ -64,7 +67,7 @@ def _announce(what: str, message: str) -> HttpResponse:
     return response
 
 
-def swap(response: HttpResponse, target: str, how: str, *, select: str = "") -> HttpResponse:
+def swap(response: HttpResponse, target: str, how: Swap, *, select: str = "") -> HttpResponse:
     """Have htmx put the answer (or the part of it that `select` names) elsewhere than it meant to."""
     response = reswap(retarget(response, target), how)
     return reselect(response, select) if select else response

@@ -6,12 +6,21 @@ from datetime import UTC, datetime
 from connhub.audit.context import current
 
 # What must never stand in a log line, whoever wrote it: credentials in headers, URLs, bodies.
+NAMES = (
+    "access_token|refresh_token|id_token|client_secret|client_assertion|code|state|code_verifier"
+    "|api_?key|passwd|password|passphrase|private_key|secret|token"
+)
 SECRETS = re.compile(
-    r"(?i)(authorization|cookie|x-api-key|proxy-authorization)(['\"]?\s*[:=]\s*)[^\r\n,}]+"
-    r"|(bearer|basic)\s+[a-z0-9+/_.~=-]{8,}"
-    r"|(\w+://[^\s/:@]+:)[^\s/@]+(?=@)"
-    r"|([?&]|\b)(access_token|refresh_token|id_token|client_secret|code|state|code_verifier|api_?key|password|secret|token)=[^\s&\"']+"
-    r"|chk_[A-Za-z0-9_-]{8,}"
+    r"""
+    (?:authorization|cookie|x-api-key)['"]?\s*[:=]\s*  # a header, as text or in a dict
+        (?:'[^'\r\n]*'|"[^"\r\n]*"|[^\r\n]+)
+    | \b(?:bearer|basic)\s+[a-z0-9+/_.~=-]{8,}
+    | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)  # user and password of a URL
+    | \b(?:NAMES)=[^\s&"']+  # a query, a form, a DSN
+    | (?:NAMES)['"]\s*:\s*(?:'[^'\r\n]*'|"[^"\r\n]*")  # JSON, a dict
+    | chk_[a-z0-9_-]{8,}
+    """.replace("NAMES", NAMES),
+    re.IGNORECASE | re.VERBOSE,
 )
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 

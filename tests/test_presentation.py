@@ -511,7 +511,9 @@ def test_heading_repeats_the_title_of_the_page():
 
 @pytest.mark.django_db
 def test_navigation_has_only_what_exists_and_is_for_the_person(ask, monkeypatch, eve, ada):
-    monkeypatch.setattr(context, "counted", {"connections:list": lambda request: User.objects.all()})
+    monkeypatch.setattr(
+        context, "counted", {"connections:list": lambda request: User.objects.all()}
+    )
     monkeypatch.setattr(context, "audiences", {"accounts:people": lambda request: False})
 
     sections = context.navigation(ask(method="get"))
@@ -536,7 +538,9 @@ def test_navigation_marks_the_section_the_page_is_in(ask, monkeypatch, url, curr
 
 @pytest.mark.django_db
 def test_navigation_counts_everything_in_one_query(ask, monkeypatch, django_assert_num_queries):
-    everybody = {name: lambda request: User.objects.all() for name in ("connections:list", "accounts:people")}
+    everybody = {
+        name: lambda request: User.objects.all() for name in ("connections:list", "accounts:people")
+    }
     monkeypatch.setattr(context, "counted", everybody)
     monkeypatch.setattr(context, "audiences", {})
 

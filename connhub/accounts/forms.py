@@ -27,7 +27,8 @@ class SetupForm(forms.Form):
     password = SecretField(label="Password", max_length=128, help_text="At least 12 characters.")
 
     def clean(self):
-        cleaned = super().clean()
+        super().clean()
+        cleaned = self.cleaned_data
         if password := cleaned.get("password"):
             person = User(email=cleaned.get("email", ""), name=cleaned.get("name", ""))
             try:

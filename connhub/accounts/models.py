@@ -12,7 +12,7 @@ class Role(models.TextChoices):
     SUPER_ADMIN = "super_admin", "Super admin"
 
 
-class UserManager(BaseUserManager):
+class UserManager(BaseUserManager["User"]):
     def create_user(self, email: str, password: str | None = None, **fields) -> "User":
         user = self.model(email=self.normalize_email(email).lower(), **fields)
         user.set_password(password)
@@ -65,7 +65,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def _get_session_auth_hash(self, secret=None):
         """A new password, role or standing ends every session the person has elsewhere."""
-        return f"{super()._get_session_auth_hash(secret)}:{self.role}"
+        own = super()._get_session_auth_hash(secret)  # type: ignore[misc]
+        return f"{own}:{self.role}"
 
 
 class Team(Group):

@@ -11,4 +11,6 @@ class AuditConfig(AppConfig):
         from .log import record_egress_exception
 
         exception_used.connect(record_egress_exception, dispatch_uid="audit")
-        context.audiences["audit:log"] = lambda request: request.user.is_super_admin
+        context.audiences["audit:log"] = lambda request: getattr(
+            request.user, "is_super_admin", False
+        )

@@ -9,4 +9,5 @@ class Context(NamedTuple):
     request_id: str = ""
 
 
-current: ContextVar[Context] = ContextVar("audit_context", default=Context())
+NOWHERE = Context()
+current: ContextVar[Context] = ContextVar("audit_context", default=NOWHERE)

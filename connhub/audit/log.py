@@ -53,12 +53,12 @@ def record(
     context = current.get()
     event = Event(
         at=timezone.now(),
-        actor_type=by._meta.model_name if by else "system",
+        actor_type=str(by._meta.model_name) if by else "system",
         actor_id=str(by.pk) if by else "",
         actor=str(by)[:200] if by else "ConnHub",
         ip=context.ip,
         action=action,
-        object_type=on._meta.model_name if on else "",
+        object_type=str(on._meta.model_name) if on else "",
         object_id=str(on.pk) if on else "",
         object=str(on)[:200] if on else "",
         outcome=outcome,

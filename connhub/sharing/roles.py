@@ -1,6 +1,6 @@
 """Who administers an object: people and teams, each with one and the same role, admin."""
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db import models
 from guardian.shortcuts import get_objects_for_user, get_users_with_perms
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
@@ -27,19 +27,19 @@ def is_admin(user: User, thing: models.Model) -> bool:
 
 def admins(thing: models.Model) -> models.QuerySet[User]:
     """The active people who administer the object, directly or through a team."""
-    return get_users_with_perms(
+    people = get_users_with_perms(
         thing, only_with_perms_in=[permission(type(thing))], with_superusers=False
-    ).filter(is_active=True)
+    )
+    return User.objects.filter(pk__in=people, is_active=True)
 
 
 def grant(thing: models.Model, to: User | Group, *, by: User | None) -> bool:
     """Make a person or team an admin of the object; False if they already were."""
     of_user = isinstance(to, User)
     grants = get_user_obj_perms_model(thing) if of_user else get_group_obj_perms_model(thing)
-    codename = permission(type(thing))
-    _, created = grants.objects.get_or_create(
-        permission=grants._meta.get_field("permission").related_model.objects.get(
-            content_type__app_label=thing._meta.app_label, codename=codename
+    _, created = grants._default_manager.get_or_create(
+        permission=Permission.objects.get(
+            content_type__app_label=thing._meta.app_label, codename=permission(type(thing))
         ),
         content_object=thing,
         defaults={"granted_by": by},

@@ -128,7 +128,8 @@ def parse(text: str) -> KeyRing:
     entries = [entry for entry in text.replace(",", "\n").split() if entry]
     if not entries:
         raise BadKeys("holds no key.")
-    keys, masters = [], set()
+    keys: list[Key] = []
+    masters: set[bytes] = set()
     for number, entry in enumerate(entries, 1):
         key_id, master = _parse_entry(entry, number)
         if master in masters or any(key_id == key.id for key in keys):
@@ -149,7 +150,7 @@ def _parse_entry(entry: str, number: int) -> tuple[bytes, bytes]:
         raise BadKeys(f"key {number} needs an id of 8 hex digits.")
     if len(master) != KEY_BYTES:
         raise BadKeys(f"key {number} has {len(master)} bytes; it needs {KEY_BYTES}.")
-    if len(set(master)) < 8:
+    if len(set(master)) < 8 or (master.isascii() and master.decode().isprintable()):
         raise BadKeys(f"key {number} is a sample or far too simple; make a random one.")
     return key_id, master
 

@@ -22,7 +22,9 @@ def signed_in(client, ada):
 
 def links(response, heading):
     """The labels under a heading of the settings page."""
-    section = response.content.decode().partition(f"<h2>{heading}</h2>")[2].partition("</section>")[0]
+    section = (
+        response.content.decode().partition(f"<h2>{heading}</h2>")[2].partition("</section>")[0]
+    )
     return [part.partition("</b>")[0] for part in section.split("<b>")[1:]]
 
 
@@ -55,7 +57,9 @@ def test_settings_show_each_person_what_is_for_them(client, request, who, people
 
 
 def test_a_person_changes_their_own_name_and_it_is_on_record(signed_in, ada):
-    response = signed_in.post(PROFILE, {"name": "Ada Lovelace", "role": "super_admin", "email": "x@x.x"})
+    response = signed_in.post(
+        PROFILE, {"name": "Ada Lovelace", "role": "super_admin", "email": "x@x.x"}
+    )
 
     ada.refresh_from_db()
     assert (response.status_code, response.url) == (303, PROFILE)
@@ -100,7 +104,11 @@ def test_a_new_password_is_on_record_without_it(signed_in, ada):
     )
 
     event = Event.objects.first()
-    assert (event.action, event.fields, event.detail) == ("person.password_changed", ["password"], {})
+    assert (event.action, event.fields, event.detail) == (
+        "person.password_changed",
+        ["password"],
+        {},
+    )
     assert User.objects.get(pk=ada.pk).check_password(NEW_PASSWORD)
 
 
@@ -169,15 +177,21 @@ def test_a_team_is_a_group_with_a_name_for_it():
 # --- Django admin ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("who", "status"), [("ada", 404), ("bob", 404), ("eve", 404), ("root", 200)])
-@pytest.mark.parametrize("url_name", ["admin:index", "admin:accounts_user_changelist", "admin:audit_event_changelist"])
+@pytest.mark.parametrize(
+    ("who", "status"), [("ada", 404), ("bob", 404), ("eve", 404), ("root", 200)]
+)
+@pytest.mark.parametrize(
+    "url_name", ["admin:index", "admin:accounts_user_changelist", "admin:audit_event_changelist"]
+)
 def test_django_admin_is_for_super_admins(client, request, who, status, url_name):
     client.force_login(request.getfixturevalue(who))
 
     assert client.get(reverse(url_name)).status_code == status
 
 
-@pytest.mark.parametrize("url_name", ["admin:index", "admin:login", "admin:accounts_user_changelist"])
+@pytest.mark.parametrize(
+    "url_name", ["admin:index", "admin:login", "admin:accounts_user_changelist"]
+)
 def test_django_admin_has_no_sign_in_of_its_own(client, root, url_name):
     response = client.get(reverse(url_name), follow=True)
 
@@ -198,8 +212,13 @@ def test_django_admin_changes_nothing(client, root, model):
 
     assert client.get(reverse(f"admin:{model}_add")).status_code == 403
     row = root.pk if model == "accounts_user" else 1
-    assert client.post(reverse(f"admin:{model}_change", args=[row]), {"name": "x"}).status_code == 403
-    assert client.post(reverse(f"admin:{model}_delete", args=[row]), {"post": "yes"}).status_code == 403
+    assert (
+        client.post(reverse(f"admin:{model}_change", args=[row]), {"name": "x"}).status_code == 403
+    )
+    assert (
+        client.post(reverse(f"admin:{model}_delete", args=[row]), {"post": "yes"}).status_code
+        == 403
+    )
 
 
 def test_django_admin_shows_no_password_hash(client, root, ada):

@@ -131,7 +131,9 @@ def test_until_then_every_page_leads_to_setup(client, db):
 
 def test_operations_refuse_once_there_is_somebody(root, code):
     with pytest.raises(setup.SetupIsClosed):
-        setup.create_first_super_admin(code="x", email="e@acme.example", name="E", password=PASSWORD)
+        setup.create_first_super_admin(
+            code="x", email="e@acme.example", name="E", password=PASSWORD
+        )
 
 
 @pytest.mark.django_db(transaction=True)

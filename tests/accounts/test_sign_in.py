@@ -78,7 +78,9 @@ def test_wrong_unknown_and_deactivated_look_alike(client, ada):
     assert not is_in(client)
 
 
-def test_each_failure_hashes_one_password_so_that_they_take_alike(client, ada, settings, monkeypatch):
+def test_each_failure_hashes_one_password_so_that_they_take_alike(
+    client, ada, settings, monkeypatch
+):
     UserFactory(email="gone@acme.example", is_active=False)
     hashed = []
     encode = hashers.MD5PasswordHasher.encode
@@ -179,13 +181,21 @@ def test_ten_failures_are_too_many_and_the_same_page_says_so(client, ada):
 
 
 def test_an_unknown_account_is_throttled_alike(client, ada):
-    known, unknown = fail(client, 10), fail(Client(), 10, "nobody@acme.example", REMOTE_ADDR="192.0.2.9")
+    known, unknown = (
+        fail(client, 10),
+        fail(Client(), 10, "nobody@acme.example", REMOTE_ADDR="192.0.2.9"),
+    )
 
     assert shape(known) == shape(unknown)
 
 
 def test_the_spelling_of_the_name_does_not_give_more_tries(client, ada):
-    for email in ("ADA@acme.example", " ada@acme.example ", "ada@acme.example", "ａda@acme.example"):
+    for email in (
+        "ADA@acme.example",
+        " ada@acme.example ",
+        "ada@acme.example",
+        "ａda@acme.example",
+    ):
         fail(client, 3, email, REMOTE_ADDR="192.0.2.1")
 
     attempts = AccessAttempt.objects.values_list("username", "failures_since_start")
@@ -319,7 +329,9 @@ def test_a_new_password_ends_the_other_sessions_and_keeps_this_one(client, ada, 
     assert not is_in(elsewhere)
 
 
-@pytest.mark.parametrize("change", [{"role": Role.MEMBER}, {"role": Role.SUPER_ADMIN}, {"is_active": False}])
+@pytest.mark.parametrize(
+    "change", [{"role": Role.MEMBER}, {"role": Role.SUPER_ADMIN}, {"is_active": False}]
+)
 def test_a_new_role_or_deactivation_ends_every_session(ada, elsewhere, change):
     User.objects.filter(pk=ada.pk).update(**change)
 

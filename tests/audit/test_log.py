@@ -80,7 +80,9 @@ def unwritable():
                 "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
             )
         else:
-            cursor.execute("ALTER TABLE audit_event ADD CONSTRAINT full_disk CHECK (false) NOT VALID")
+            cursor.execute(
+                "ALTER TABLE audit_event ADD CONSTRAINT full_disk CHECK (false) NOT VALID"
+            )
 
 
 def test_a_change_that_cannot_be_put_on_record_is_not_made(ada, unwritable):

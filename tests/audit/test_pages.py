@@ -9,7 +9,9 @@ from connhub.audit.sentences import sentence
 LOG = reverse("audit:log")
 
 
-@pytest.mark.parametrize(("who", "status"), [("ada", 403), ("bob", 403), ("eve", 403), ("root", 200)])
+@pytest.mark.parametrize(
+    ("who", "status"), [("ada", 403), ("bob", 403), ("eve", 403), ("root", 200)]
+)
 def test_the_audit_log_is_for_super_admins(client, request, who, status):
     client.force_login(request.getfixturevalue(who))
 
@@ -18,7 +20,16 @@ def test_the_audit_log_is_for_super_admins(client, request, who, status):
 
 @pytest.mark.parametrize(
     ("query", "found"),
-    [("", 4), ("revoked", 1), ("Ada", 2), ("ada", 2), ("%", 0), ("nothing", 0), ("\0", 4), ("'", 0)],
+    [
+        ("", 4),
+        ("revoked", 1),
+        ("Ada", 2),
+        ("ada", 2),
+        ("%", 0),
+        ("nothing", 0),
+        ("\0", 4),
+        ("'", 0),
+    ],
 )
 def test_the_log_is_searched_by_action_and_person(client, root, ada, query, found):
     client.force_login(root)

@@ -77,7 +77,9 @@ def test_plain_values_are_filled_in(value):
     assert fill(HOST, {"shop": value}) == f"https://{value}.example.com/v1"
 
 
-@pytest.mark.parametrize("value", ["acme", "acme-eu", "eu.acme", "v1.2", "2024_01", "A", "a~b", "a" * 200])
+@pytest.mark.parametrize(
+    "value", ["acme", "acme-eu", "eu.acme", "v1.2", "2024_01", "A", "a~b", "a" * 200]
+)
 def test_these_values_fit(value):
     assert fill("{x}", {"x": value}) == value
 
@@ -90,7 +92,9 @@ def test_these_values_do_not_fit_and_are_not_echoed(value):
     with pytest.raises(Unfilled) as refused:
         fill("https://{shop}.example.com", {"shop": value})
 
-    assert str(refused.value) == "shop is missing or has characters that an address can't have there."
+    assert (
+        str(refused.value) == "shop is missing or has characters that an address can't have there."
+    )
 
 
 def test_a_missing_value_is_unfilled():

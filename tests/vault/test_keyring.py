@@ -13,7 +13,7 @@ from connhub.vault import keyring
 from connhub.vault.keyring import BadKeys, KeyMissing, Place, Tampered
 
 MASTER = bytes(range(100, 132))
-OTHER_MASTER = bytes(range(32, 64))
+OTHER_MASTER = bytes(range(150, 182))
 HERE = Place("connections_credential", "7", "payload", 3)
 PLAINTEXT = b'{"api_key": "sk_live_1"}'
 
@@ -164,7 +164,7 @@ def test_every_purpose_has_a_key_of_its_own():
             "key 1 is a sample or far too simple; make a random one.",
         ),
         (
-            entry("0a0b0c0d", b"changeme" * 4),
+            entry("0a0b0c0d", b"0123456789abcdef0123456789abcdef"),
             "key 1 is a sample or far too simple; make a random one.",
         ),
         (f"{ONE}\n{ONE}", "holds key 2 twice (the id or the key repeats)."),

@@ -119,6 +119,8 @@ def test_a_log_line_does_not_show_it(secret):
     assert CANARY not in stream.getvalue()
 
 
-@pytest.mark.parametrize(("value", "truth"), [("", False), ("x", True), ({}, False), ({"a": 1}, True)])
+@pytest.mark.parametrize(
+    ("value", "truth"), [("", False), ("x", True), ({}, False), ({"a": 1}, True)]
+)
 def test_whether_there_is_one_may_be_asked(value, truth):
     assert bool(Secret(value)) == truth

@@ -13,7 +13,7 @@ from connhub.vault.models import KeyCheck
 pytestmark = pytest.mark.django_db
 
 FIRST = "0a0b0c0d:" + base64.b64encode(bytes(range(100, 132))).decode()
-SECOND = "01020304:" + base64.b64encode(bytes(range(32, 64))).decode()
+SECOND = "01020304:" + base64.b64encode(bytes(range(150, 182))).decode()
 FIRST_ID_SECOND_KEY = "0a0b0c0d:" + SECOND.partition(":")[2]
 
 
@@ -107,10 +107,15 @@ def test_a_key_file_that_others_can_read_is_warned_of(settings, tmp_path, caplog
 def test_core_dumps_are_forbidden():
     code = "from connhub.vault.startup import forbid_core_dumps as f; f()"
     show = "import resource; print(resource.getrlimit(resource.RLIMIT_CORE))"
-    setup = "import os, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; django.setup()"
+    setup = (
+        "import os, django; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'; django.setup()"
+    )
 
     run = subprocess.run(
-        [sys.executable, "-c", f"{setup}\n{code}\n{show}"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", f"{setup}\n{code}\n{show}"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
 
     assert run.stdout == "(0, 0)\n"

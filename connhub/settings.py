@@ -1,0 +1,398 @@
+"""Every setting, read once from the environment, safe by default. `.env.example` documents them.
+
+A value that can't be used ends the start with one line that says which and why.
+"""
+
+import re
+import ssl
+import sys
+import warnings
+from email.utils import parseaddr
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import environ
+
+from connhub.egress.allowed import parse_allow_list
+from connhub.egress.host import parse_host
+from connhub.vault.keyring import BadKeys
+from connhub.vault.keyring import parse as parse_keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.FileAwareEnv()
+environ.Env.read_env(env.str("CONNHUB_ENV_FILE", "") or str(BASE_DIR / ".env"))
+
+
+def stop(name: str, why: str) -> NoReturn:
+    print(f"connhub: {name}: {why}", file=sys.stderr)
+    sys.exit(2)
+
+
+def read(name: str, cast: str = "str", default=environ.Env.NOTSET, must: str = ""):
+    """The setting's value; the file that NAME_FILE points to goes before NAME."""
+    try:
+        with warnings.catch_warnings(action="error"):  # a warning would quote the value
+            value = getattr(env, cast)(name, default=default)
+    except environ.ImproperlyConfigured:
+        stop(name, must or "is not set. Run `make run` once, or see .env.example.")
+    except OSError as error:
+        stop(f"{name}_FILE", f"can't be read ({error.strerror}).")
+    except (ValueError, KeyError, UserWarning):
+        stop(name, must or "must be a whole number.")
+    return value.strip() if isinstance(value, str) else value
+
+
+def read_number(name: str, default: int, most: int = 2**40) -> int:
+    value = read(name, "int", default)
+    if not 0 < value <= most:
+        stop(name, f"must be between 1 and {most}.")
+    return value
+
+
+def read_rate(name: str) -> str:
+    rate = read(name, default="6000/minute")
+    if not re.fullmatch(r"[1-9][0-9]*/(second|minute|hour|day)", rate):
+        stop(name, "must look like 6000/minute.")
+    return rate
+
+
+# --- Where ConnHub lives -------------------------------------------------------------------------
+
+HOME = Path(read("CONNHUB_HOME", default="") or BASE_DIR / "var").resolve()
+if not next(path for path in (HOME, *HOME.parents) if path.exists()).is_dir():
+    stop("CONNHUB_HOME", "is not a folder, and none can be made there.")
+
+_port = read("PORT", "int", None)
+if _port is not None and not 0 < _port < 65536:
+    stop("PORT", "must be between 1 and 65535.")
+CONNHUB_URL = read("CONNHUB_URL", default=f"http://127.0.0.1:{_port or 8000}").rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+try:
+    _public = urlsplit(CONNHUB_URL)
+    PUBLIC_PORT = _public.port or {"https": 443, "http": 80}[_public.scheme]
+    parse_host(_public.hostname or "")
+except (ValueError, KeyError):
+    stop("CONNHUB_URL", "must look like https://connhub.example.com.")
+if _public.path or _public.query or _public.fragment or _public.username:
+    stop("CONNHUB_URL", "must be scheme, host and port alone, without a path or sign-in.")
+if _public.scheme == "http" and not _is_loopback(_public.hostname):
+    stop("CONNHUB_URL", "must start with https:// unless ConnHub is reached on this machine only.")
+
+IS_HTTPS = _public.scheme == "https"
+ALLOWED_HOSTS = [f"[{_public.hostname}]" if ":" in _public.hostname else _public.hostname]
+CSRF_TRUSTED_ORIGINS = [CONNHUB_URL]
+USE_X_FORWARDED_HOST = False
+TRUSTED_PROXIES = read("CONNHUB_TRUSTED_PROXIES", "list", [])
+for _proxy in TRUSTED_PROXIES:
+    try:
+        ip_address(_proxy)
+    except ValueError:
+        stop("CONNHUB_TRUSTED_PROXIES", f"{_proxy} is not an IP address.")
+if TRUSTED_PROXIES:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+BIND = read("CONNHUB_BIND", default="127.0.0.1")
+try:
+    ip_address(BIND)
+except ValueError:
+    stop("CONNHUB_BIND", "must be an IP address, such as 127.0.0.1 or 0.0.0.0.")
+PORT = _port or (PUBLIC_PORT if _is_loopback(_public.hostname) else 8000)
+WEB_PROCESSES = read_number("CONNHUB_WEB_PROCESSES", 1, most=64)
+
+# --- Secrets of the installation ----------------------------------------------------------------
+
+DEBUG = False
+SECRET_KEY = read("SECRET_KEY").strip()
+if len(SECRET_KEY) < 50 or len(set(SECRET_KEY)) < 10:
+    stop("SECRET_KEY", "is too short or too simple; it needs at least 50 random characters.")
+if "change-me" in SECRET_KEY or SECRET_KEY.startswith("django-insecure"):
+    stop("SECRET_KEY", "is a sample value; make your own.")
+
+CONNHUB_KEYS = read("CONNHUB_KEYS").strip()
+CONNHUB_KEYS_FILE = read("CONNHUB_KEYS_FILE", default="")
+try:
+    parse_keys(CONNHUB_KEYS)
+except BadKeys as error:
+    stop("CONNHUB_KEYS", str(error))
+
+# --- Apps ---------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "connhub.vault",
+    "connhub.egress",
+    "connhub.audit",
+    "connhub.accounts",
+    "connhub.services",
+    "connhub.sharing",
+    "connhub.connections",
+    "connhub.usage",
+    "connhub",
+    "connhub.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_htmx",
+    "guardian",
+    "axes",
+    "huey.contrib.djhuey",
+]
+
+MIDDLEWARE = [
+    "connhub.middleware.RequestIdMiddleware",
+    "connhub.middleware.SecurityHeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "connhub.accounts.sessions.SessionLimitsMiddleware",
+    "connhub.audit.middleware.AuditContextMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "connhub.middleware.RefusalMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "connhub.urls"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "connhub.context.shell",
+            ],
+            "builtins": ["connhub.tags", "django.templatetags.static"],
+        },
+    }
+]
+FORM_RENDERER = "connhub.forms.FormRenderer"
+
+# --- Data ---------------------------------------------------------------------------------------
+
+_sqlite, _must = f"sqlite:///{HOME / 'connhub.sqlite3'}", "must be sqlite:///… or postgres://…."
+_database = read("DATABASE_URL", "db_url", _sqlite, _must)
+if _database.get("ENGINE") == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+elif _database.get("ENGINE") == "django.db.backends.postgresql":
+    _database.setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+else:
+    stop("DATABASE_URL", _must)
+DATABASES = {
+    "default": {
+        **_database,
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = read("REDIS_URL", default="")
+if REDIS_URL and not REDIS_URL.startswith(("redis://", "rediss://", "unix://")):
+    stop("REDIS_URL", "must start with redis://, rediss:// or unix://.")
+try:
+    _redis = urlsplit(REDIS_URL)
+    _redis_endpoints = [(_redis.hostname, _redis.port or 6379)] if _redis.hostname else []
+except ValueError:
+    stop("REDIS_URL", "must look like redis://:password@host:6379/0.")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    if REDIS_URL
+    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+}
+
+HUEY = {
+    "name": "connhub",
+    "immediate": False,
+    "consumer": {"workers": 2, "worker_type": "thread", "loglevel": 30},
+} | (
+    {"huey_class": "huey.PriorityRedisHuey", "url": REDIS_URL}
+    if REDIS_URL
+    else {"huey_class": "huey.SqliteHuey", "filename": str(HOME / "queue.sqlite3")}
+)
+
+# --- Egress: what ConnHub may reach (changeable only here, never on a page) ------------------------
+
+CONNHUB_EGRESS_ALLOW = read("CONNHUB_EGRESS_ALLOW", "list", [])
+try:
+    parse_allow_list(CONNHUB_EGRESS_ALLOW)
+except ValueError as error:
+    stop("CONNHUB_EGRESS_ALLOW", str(error))
+CONNHUB_CA_FILE = read("CONNHUB_CA_FILE", default="") or None
+if CONNHUB_CA_FILE:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(CONNHUB_CA_FILE)
+    except OSError:
+        stop("CONNHUB_CA_FILE", "is not a file of certificates in PEM form.")
+_unverified = read("CONNHUB_TLS_UNVERIFIED_ALLOWED", default="false").lower()
+if _unverified not in ("true", "false"):
+    stop("CONNHUB_TLS_UNVERIFIED_ALLOWED", "must be true or false.")
+CONNHUB_TLS_UNVERIFIED_ALLOWED = _unverified == "true"
+CONNHUB_OWN_ENDPOINTS = [
+    (BIND, PORT),
+    (_public.hostname, PUBLIC_PORT),
+    *([(_database["HOST"], int(_database.get("PORT") or 5432))] if _database.get("HOST") else []),
+    *_redis_endpoints,
+]
+
+# --- Proxy limits (SECURITY 6.6) -------------------------------------------------------------------
+
+PROXY_MAX_REQUEST = read_number("CONNHUB_PROXY_MAX_REQUEST", 10 * 2**20)
+PROXY_MAX_RESPONSE = read_number("CONNHUB_PROXY_MAX_RESPONSE", 100 * 2**20)
+PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
+PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+
+# --- People -------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "accounts:sign_in"
+LOGIN_REDIRECT_URL = "connections:list"
+LOGOUT_REDIRECT_URL = "accounts:sign_in"
+
+# Ten failures in 15 minutes for an account from one address, or for the address alone; counted in
+# the database, so for all processes together. Nobody else's failures lock the real person out.
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = 0.25
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "ip_address"]
+AXES_USERNAME_CALLABLE = "connhub.accounts.sessions.account_name"
+AXES_CLIENT_IP_CALLABLE = "connhub.accounts.sessions.client_ip"
+AXES_LOCKOUT_CALLABLE = "connhub.accounts.views.locked_out"
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_SENSITIVE_PARAMETERS = ["password", "username", "code"]
+AXES_VERBOSE = False
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_IDLE_S = 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "connhub_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "connhub_csrf"
+CSRF_FAILURE_VIEW = "connhub.middleware.csrf_failure"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+
+SILENCED_SYSTEM_CHECKS = ["guardian.W001"]  # roles are asked of `sharing`, not of a backend
+ANONYMOUS_USER_NAME = None
+
+# --- Headers (SECURITY 10.4) -----------------------------------------------------------------------
+
+SECURE_SSL_REDIRECT = IS_HTTPS
+SECURE_HSTS_SECONDS = 2 * 365 * 86400 if IS_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = IS_HTTPS
+# With no-referrer browsers send "Origin: null", and every form is refused; the OAuth callback
+# alone answers with no-referrer.
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "object-src": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# --- Files, language, time ------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = HOME / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_MAX_AGE = 3600
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = read("TIME_ZONE", default="UTC")
+try:
+    ZoneInfo(TIME_ZONE)
+except (KeyError, ValueError, OSError):
+    stop("TIME_ZONE", "must be the name of a time zone, such as Europe/Zurich.")
+USE_TZ = True
+
+# --- Mail ---------------------------------------------------------------------------------------
+
+_must = "must look like smtp+tls://user:password@mail.example.com:587."
+vars().update(read("EMAIL_URL", "email_url", "consolemail://", _must))
+DEFAULT_FROM_EMAIL = read("MAIL_FROM", default=f"ConnHub <connhub@{ALLOWED_HOSTS[0]}>")
+if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
+    stop("MAIL_FROM", "must look like ConnHub <connhub@example.com>.")
+
+# --- Logs ---------------------------------------------------------------------------------------
+
+_level = read("LOG_LEVEL", default="WARNING").upper()
+if _level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+    stop("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR.")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"json": {"()": "connhub.logs.JsonFormatter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": _level},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "connhub": {"level": "INFO"},
+        "axes": {"level": "ERROR"},
+        "uvicorn": {"handlers": [], "propagate": True},
+        "uvicorn.error": {"handlers": [], "propagate": True},
+        "uvicorn.access": {"handlers": [], "level": "WARNING"},
+        "huey": {"handlers": [], "propagate": True},
+        "urllib3": {"level": "ERROR"},  # what it says at lower levels quotes URLs
+    },
+}

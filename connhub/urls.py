@@ -1,0 +1,24 @@
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from connhub import health
+from connhub.connections.views import callback, profile_connections
+from connhub.usage.api import api
+from connhub.usage.views import usage
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="connections:list"), name="home"),
+    path("", include("connhub.accounts.urls")),
+    path("connections/<slug:link_name>/usage/", usage, name="connection_usage"),
+    path("connections/", include("connhub.connections.urls")),
+    path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
+    path("services/", include("connhub.services.urls")),
+    path("integrations/", include("connhub.usage.urls")),
+    path("profile/connections/", profile_connections, name="profile_connections"),
+    path("audit/", include("connhub.audit.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+]
