@@ -1,0 +1,67 @@
+"""The servers as fixtures, each started when first asked for and stopped at the end of the session.
+
+`oauth_server` and `upstream` start every test with their settings, faults and counters reset.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.mariadb import MariaDBServer, mariadb, require_mariadb
+from tests.servers.oauth_server import OAuthServer, oauth, require_oauth
+from tests.servers.postgresql import PostgreSQLServer, postgresql, require_postgresql
+from tests.servers.redis import RedisServer, redis, require_redis
+from tests.servers.upstream import Upstream, running_upstream
+
+
+@pytest.fixture(scope="session")
+def oauth_server_process() -> Iterator[OAuthServer]:
+    """The authorization server, for fixtures that outlive a test."""
+    require_oauth()
+    with oauth() as server:
+        yield server
+
+
+@pytest.fixture
+def oauth_server(oauth_server_process: OAuthServer) -> OAuthServer:
+    """An authorization server that is not ours, without faults and with an empty request log."""
+    oauth_server_process.reset()
+    return oauth_server_process
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgreSQLServer]:
+    """A PostgreSQL cluster of the tests' own, with SCRAM and TLS."""
+    require_postgresql()
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """A database and a user on this machine's MariaDB."""
+    require_mariadb()
+    with mariadb() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of the tests' own, with an ACL user and TLS."""
+    require_redis()
+    with redis() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def upstream_process() -> Iterator[Upstream]:
+    """The HTTP API for proxy tests, for fixtures that outlive a test."""
+    with running_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(upstream_process: Upstream) -> Upstream:
+    """An HTTP API for proxy tests, counting connections from zero."""
+    upstream_process.reset()
+    return upstream_process
