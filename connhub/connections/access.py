@@ -1,0 +1,148 @@
+"""How a call is made over a connection: where it goes and what is added to it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
+
+from connhub.accounts.models import Environment, User
+from connhub.errors import Refusal
+from connhub.services.addresses import fill
+from connhub.services.models import AuthMethod
+from connhub.vault.keyring import CantOpen
+
+from .auth import METHODS
+from .auth.base import Injection
+from .models import Connection, Credential, Settings, Status
+
+
+class ConnectionRevoked(Refusal):
+    code = "connection-revoked"
+    text = "This connection was revoked. Reconnect it to use it again."
+
+
+class ConnectionDisabled(Refusal):
+    code = "connection-disabled"
+    text = "This connection is switched off. Enable it to use it again."
+
+
+class NotConnected(Refusal):
+    code = "not-connected"
+    text = "This connection has no credential yet. Connect it first."
+
+
+class ReconnectNeeded(Refusal):
+    code = "reconnect-needed"
+    text = "The service no longer accepts this connection's authorization. Reconnect it."
+
+
+class CredentialUnreadable(Refusal):
+    code = "credential-unreadable"
+    text = "The stored credential can't be opened. Reconnect, or restore the missing key."
+
+
+class CredentialIncomplete(Refusal):
+    code = "credential-incomplete"
+    text = "The service asks for more than this connection holds. Edit it and enter all of it."
+
+
+class AddressIncomplete(Refusal):
+    code = "address-incomplete"
+    text = "Part of the service's address is missing or can't be used. Edit the connection."
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Access:
+    """A connection made ready for calls in one environment."""
+
+    connection: Connection
+    credential: Credential | None
+    base_url: str
+    allowed_hosts: tuple[str, ...]
+    injection: Injection
+    values: Mapping[str, str]
+    expires_at: datetime | None
+    renewable: bool
+
+
+def settings_for(connection: Connection, environment: Environment | None) -> Settings:
+    """The parameters and endpoint that hold in an environment: its own, else those for all."""
+    stored = {row.environment_id: row for row in connection.settings.all()}
+    own = stored.get(environment.pk) if environment else None
+    return own or stored.get(None) or Settings(connection=connection)
+
+
+def main_settings(connection: Connection) -> Settings:
+    """Those that the connection was made with: for all environments, or for one."""
+    by_rank = F("environment__position").asc(nulls_first=True)
+    stored = connection.settings.select_related("environment").order_by(by_rank).first()
+    return stored or Settings(connection=connection)
+
+
+def require_usable(connection: Connection, credential: Credential | None) -> None:
+    """Refuse what no call may use as things stand."""
+    if connection.deleted_at:
+        raise NotConnected
+    if connection.disabled_at:
+        raise ConnectionDisabled
+    if connection.auth_method.kind == "none":
+        return
+    if credential is None or credential.status == Status.NOT_CONNECTED:
+        raise NotConnected
+    if credential.status == Status.REVOKED:
+        raise ConnectionRevoked
+    if credential.status == Status.RECONNECT_NEEDED:
+        raise ReconnectNeeded
+    if not credential.payload:
+        raise NotConnected
+
+
+def prepare(
+    connection: Connection, environment: Environment | None, user: User | None = None
+) -> Access:
+    """What a call in this environment needs, its secrets opened.
+
+    Raises:
+        Refusal: the connection is revoked, disabled, not connected or needs a person.
+        Unfilled: a parameter of its address is missing.
+    """
+    credential = connection.credential_for(environment)
+    require_usable(connection, credential)
+    stored = settings_for(connection, environment)
+    values = dict(stored.parameters) | _open(credential)
+    return Access(
+        connection=connection,
+        credential=credential,
+        base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
+        allowed_hosts=tuple(connection.service.allowed_hosts),
+        injection=_injection(connection.auth_method, values),
+        values=values,
+        expires_at=credential.expires_at if credential else None,
+        renewable=bool(credential and credential.renewable),
+    )
+
+
+def _injection(method: AuthMethod, values: Mapping[str, str]) -> Injection:
+    try:
+        return METHODS[method.kind].apply(values, method)
+    except KeyError:
+        raise CredentialIncomplete from None
+
+
+def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:
+    """The connection's own endpoint, else the service's for the environment, else its base URL."""
+    if stored.base_url:
+        return stored.base_url
+    endpoints = {row.environment_id: row.base_url for row in connection.service.endpoints.all()}
+    own = endpoints.get(environment.pk) if environment else None
+    return own or endpoints.get(None) or connection.service.base_url
+
+
+def _open(credential: Credential | None) -> dict[str, str]:
+    if credential is None:
+        return {}
+    try:
+        return credential.payload.open().reveal()
+    except CantOpen:
+        raise CredentialUnreadable from None

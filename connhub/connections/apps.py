@@ -1,0 +1,14 @@
+from django.apps import AppConfig
+
+
+class ConnectionsConfig(AppConfig):
+    name = "connhub.connections"
+
+    def ready(self):
+        from connhub import context
+
+        from .models import Connection
+
+        context.counted["connections:list"] = lambda request: Connection.objects.visible_to(
+            request.user
+        )

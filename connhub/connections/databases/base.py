@@ -1,0 +1,297 @@
+"""What every database driver answers, and what they share: parameters, TLS, the time limit."""
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+from django.conf import settings
+
+from connhub.connections.auth.base import Field
+from connhub.connections.reports import Report, StepFailed, Trail
+from connhub.egress import tls
+from connhub.egress.guard import BadAddress, Unreachable, parse_host
+
+PROBE_S = 10.0
+MAX_LENGTH = 255  # characters
+MAX_AUTHORITIES = 2**16  # characters of PEM
+
+VERIFIED, UNVERIFIED, OFF = "verify-full", "require", "off"
+
+TIMED_OUT = (
+    "The server did not finish in time.",
+    "Check that the port is that of this kind of database, or try again when it is less busy.",
+)
+CLOSED = (
+    "The server closed the connection.",
+    "Check that the port is that of this kind of database, and look into the server's log.",
+)
+NO_TLS = (
+    "The server does not offer TLS.",
+    "Turn TLS on at the server. ConnHub goes without it only if the connection says so.",
+)
+TLS_REQUIRED = (
+    "The server takes no sign-in without TLS.",
+    "Choose TLS in the connection's settings.",
+)
+WRONG_PASSWORD = (
+    "The server does not accept this user and password.",
+    "Check both for typing errors, and that the user exists at the server.",
+)
+UNKNOWN_DATABASE = (
+    "There is no such database at the server.",
+    "Check the database's name; most servers tell capitals from small letters.",
+)
+NOT_FROM_HERE = (
+    "The server does not let this user in from ConnHub's address.",
+    "Ask its administrator to allow the user to sign in from where ConnHub runs.",
+)
+TOO_MANY = (
+    "The server has too many connections open.",
+    "Try again later, or ask its administrator for a higher limit.",
+)
+NOT_READY = ("The server is starting or shutting down.", "Try again in a minute.")
+DISCLOSES = (
+    "The server asks for the password in a way that would disclose it to others.",
+    "Choose TLS with a checked certificate, or another sign-in method at the server.",
+)
+CONNECTED = "Connected to the checked address."
+WITHOUT_TLS = "This connection does without TLS."
+CHECK_AUTHORITY = "If the server's certificate is from an authority of your own, paste its PEM."
+
+
+class BadParameter(ValueError):
+    """A parameter can't be used; the text is one plain sentence and never quotes the value."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A database and who signs in to it, checked; `host` is one canonical name or address."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    tls: str
+    tls_ca: str
+    password: str = field(repr=False)
+
+    @property
+    def authorities(self) -> str:
+        """The certificates to trust, as PEM: the connection's own, or else those of ConnHub."""
+        if self.tls_ca:
+            return self.tls_ca
+        return "".join(map(ssl.DER_cert_to_PEM_cert, tls.context().get_ca_certs(binary_form=True)))
+
+    def tls_context(self) -> ssl.SSLContext:
+        """What to wrap a socket with; neither environment nor files change it."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.tls == VERIFIED:
+            context.load_verify_locations(cadata=self.authorities)
+        else:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+    @property
+    def tls_said(self) -> str:
+        """What a TLS handshake that worked has shown."""
+        if self.tls == VERIFIED:
+            return "The server's certificate is trusted and for this name."
+        return "Encrypted, but the server's certificate was not checked."
+
+    def url(self, scheme: str, **options: str) -> str:
+        """A connection URL, in which every part is percent-encoded."""
+        user, password, path = (
+            quote(s, safe="") for s in (self.user, self.password, self.database)
+        )
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        sign_in = f"{user}:{password}@" if password else f"{user}@" if user else ""
+        query = f"?{urlencode(options)}" if options else ""
+        return f"{scheme}://{sign_in}{host}:{self.port}/{path}{query}"
+
+
+class Driver(ABC):
+    """One kind of database. What it asks for is fixed: no connection string, no free options."""
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+    default_port: ClassVar[int]
+    without_tls: ClassVar[str]  # when going without TLS is safe, as the choice says it
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """What the form asks for; the operator's settings decide on some of the choices."""
+        return (
+            Field(
+                "host", "Host", help="One host name or IP address.", placeholder="db.example.com"
+            ),
+            Field("port", "Port", kind="number", default=str(self.default_port)),
+            *self.sign_in_fields(),
+            Field("tls", "TLS", kind="choice", default=VERIFIED, choices=self.tls_choices()),
+            Field(
+                "tls_ca",
+                "Certificate authority",
+                help="PEM. Only for a server whose certificate no public authority signed.",
+                kind="multiline",
+                required=False,
+                placeholder="-----BEGIN CERTIFICATE-----",
+            ),
+        )
+
+    def tls_choices(self) -> tuple[tuple[str, str], ...]:
+        unverified = ((UNVERIFIED, "TLS, certificate not checked"),)
+        return (
+            (VERIFIED, "TLS, certificate checked (recommended)"),
+            *(unverified if settings.CONNHUB_TLS_UNVERIFIED_ALLOWED else ()),
+            (OFF, f"No TLS ({self.without_tls})"),
+        )
+
+    def sign_in_fields(self) -> tuple[Field, ...]:
+        return (
+            Field("database", "Database"),
+            Field("user", "User"),
+            Field("password", "Password", secret=True),
+        )
+
+    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
+        """Check all that the driver asks for; anything else in the mappings is left aside.
+
+        Raises:
+            BadParameter: one is missing or can't be used.
+        """
+        given = {
+            item.name: str((secrets if item.secret else parameters).get(item.name) or item.default)
+            for item in self.fields
+        }
+        for item in self.fields:
+            _require_sound(item, given[item.name])
+        host, port = _host(given.pop("host")), _port(given.pop("port"))
+        return Target(host=host, port=port, **given)
+
+    def probe(
+        self,
+        parameters: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        *,
+        timeout_s: float = PROBE_S,
+    ) -> Report:
+        """Connect, sign in and ask something trivial, all of it within `timeout_s` seconds."""
+        trail = Trail()
+        trail.begin("Parameters")
+        try:
+            target = self.read(parameters, secrets)
+            trail.say(f"{target.host}, port {target.port}.")
+            self.try_out(target, trail, time.monotonic() + timeout_s)
+        except (BadParameter, Unreachable) as error:
+            trail.fail(str(error))
+        except StepFailed as failure:
+            trail.fail(failure.said, failure.hint)
+        return trail.end()
+
+    @abstractmethod
+    def try_out(self, target: Target, trail: Trail, ends_at: float) -> None:
+        """Take the steps; `ends_at` is a moment of the monotonic clock.
+
+        Raises:
+            Unreachable: no connection could be made, whatever the cause.
+            StepFailed: anything later went wrong.
+        """
+
+    @abstractmethod
+    def dsn(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+        """The URL that client libraries take. It holds the password."""
+
+    @abstractmethod
+    def arguments(
+        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """The keyword arguments of the Python client library. They hold the password."""
+
+
+def left_s(ends_at: float) -> float:
+    """The seconds until then.
+
+    Raises:
+        StepFailed: there are none.
+    """
+    left = ends_at - time.monotonic()
+    if left <= 0:
+        raise StepFailed(*TIMED_OUT)
+    return left
+
+
+@contextlib.contextmanager
+def cut_off(connection: socket.socket, at: float) -> Iterator[None]:
+    """Shut the connection down at that moment of the monotonic clock, unless the block is over.
+
+    A server that sends a byte now and then never exceeds the time limit of a single read.
+    """
+    with connection.dup() as handle:  # TLS takes the original over
+        timer = threading.Timer(max(0, at - time.monotonic()), _shut_down, [handle])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
+def tls_refused(error: ssl.SSLError) -> StepFailed:
+    """What to tell people about a handshake that failed."""
+    return StepFailed(str(tls.failure(error)), CHECK_AUTHORITY)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # it may be closed already
+        connection.shutdown(socket.SHUT_RDWR)
+
+
+def _require_sound(item: Field, value: str) -> None:
+    if item.required and not value:
+        raise BadParameter(item.name, f"{item.label} is missing.")
+    if item.kind == "multiline":
+        _require_authorities(item, value)
+    elif len(value) > MAX_LENGTH:
+        raise BadParameter(item.name, f"{item.label} is longer than {MAX_LENGTH} characters.")
+    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+        raise BadParameter(item.name, f"{item.label} has a character in it that can't be used.")
+    elif item.choices and value not in dict(item.choices):
+        raise BadParameter(item.name, f"{item.label} is none of the choices.")
+
+
+def _require_authorities(item: Field, pem: str) -> None:
+    """Refuse what is no PEM certificate, and private keys, which belong nowhere near here."""
+    try:
+        if "PRIVATE KEY" in pem or len(pem) > MAX_AUTHORITIES or not pem.isascii():
+            raise ValueError
+        if pem:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        text = f"{item.label} must be one or more certificates in PEM, and nothing else."
+        raise BadParameter(item.name, text) from None
+
+
+def _host(text: str) -> str:
+    try:
+        return parse_host(text.strip())
+    except BadAddress as error:
+        raise BadParameter("host", str(error)) from None
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
+        raise BadParameter("port", "Port must be a number from 1 to 65535.")
+    return int(text)

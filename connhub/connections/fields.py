@@ -1,0 +1,58 @@
+"""The form's fields for what services and auth methods ask for."""
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+
+from connhub.forms import SecretField
+from connhub.services.models import Service
+
+from .auth.base import Field
+
+NO_CONTROLS = RegexValidator(r"^[^\x00-\x1f\x7f]*$", "Use a single line of ordinary characters.")
+
+
+def service_parameters(service: Service) -> list[Field]:
+    """The service's own parameters, such as a subdomain."""
+    known = Field.__slots__
+    return [Field(**{k: v for k, v in spec.items() if k in known}) for spec in service.parameters]
+
+
+def form_field(spec: Field, stored_at: datetime | None = None) -> forms.Field:
+    """The form's field for one thing that a service or auth method asks for.
+
+    `stored_at` says since when there is a secret already, which may be left as it is.
+    """
+    common: dict[str, Any] = {
+        "label": spec.label,
+        "help_text": spec.help,
+        "required": spec.required,
+    }
+    if spec.secret:
+        return SecretField(
+            multiline=spec.kind == "multiline", stored_at=stored_at, max_length=20000, **common
+        )
+    if spec.kind == "choice":
+        return forms.ChoiceField(choices=spec.choices, initial=spec.default, **common)
+    if spec.kind == "number":
+        return forms.IntegerField(initial=spec.default, min_value=0, max_value=10**9, **common)
+    return _text_field(spec, common)
+
+
+def _text_field(spec: Field, common: dict[str, Any]) -> forms.CharField:
+    wide = spec.kind == "multiline"
+    attrs = {"placeholder": spec.placeholder} if spec.placeholder else {}
+    field = forms.CharField(
+        initial=spec.default,
+        max_length=20000 if wide else 300,
+        widget=forms.Textarea(attrs | {"rows": "4"}) if wide else forms.TextInput(attrs),
+        **common,
+    )
+    if not wide:
+        field.validators.append(NO_CONTROLS)
+    if spec.pattern:
+        text = f"This doesn't look right. {spec.help}".strip()
+        field.validators.append(RegexValidator(spec.pattern, text))
+    return field

@@ -1,0 +1,35 @@
+"""Who may do what with a connection. What the state allows is for the operations to know."""
+
+from django.core.exceptions import PermissionDenied
+
+from connhub.accounts import environments
+from connhub.accounts.models import Environment, User
+from connhub.accounts.policies import may_use_all_environments
+from connhub.sharing import roles
+
+from .models import Connection
+
+
+def may_administer(user: User, connection: Connection) -> bool:
+    """Whether they may rename, edit, test, revoke, share and delete it.
+
+    A super admin who hasn't shared it to themself may not.
+    """
+    return roles.is_admin(user, connection)
+
+
+def require_admin(user: User, connection: Connection) -> None:
+    if not may_administer(user, connection):
+        raise PermissionDenied
+
+
+def may_connect_in(user: User, environment: Environment | None) -> bool:
+    """Whether they may give credentials for an environment (None: for all of them)."""
+    if may_use_all_environments(user):
+        return True
+    return user.is_active and environment is not None and environment == environments.lowest()
+
+
+def require_connect_in(user: User, environment: Environment | None) -> None:
+    if not may_connect_in(user, environment):
+        raise PermissionDenied

@@ -1,0 +1,259 @@
+"""Renewing access tokens: once for all processes, surviving crashes, never losing a grant.
+
+One caller holds a lease with a fencing number while it talks to the provider; the others wait and
+read what it stored. An intent mark, committed before the call, tells after a crash that the
+refresh token may have been used up.
+"""
+
+import random
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Case, F, Q, When
+from django.utils import timezone
+
+from connhub.audit.log import record
+from connhub.errors import Refusal
+from connhub.services.addresses import Unfilled, fill_config
+from connhub.vault.keyring import CantOpen
+
+from .access import AddressIncomplete, CredentialUnreadable, ReconnectNeeded, settings_for
+from .auth.base import Granted
+from .auth.oauth2 import Client, ProviderError, ProviderRefused
+from .models import Connection, Credential, Status
+
+MARGIN = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)  # longer than the 20 s that a token request may take
+WAIT_S = 25.0
+POLL_S = 0.05
+BACK_OFF_S = 30
+BACK_OFF_MAX_S = 900
+FORCED_REST = timedelta(seconds=60)
+FATAL = frozenset({"invalid_grant"})
+
+
+class AppMissing(Refusal):
+    code = "app-missing"
+    text = "This connection has no client id and secret yet. Edit it to add them."
+
+
+class RenewalFailed(Refusal):
+    code = "renewal-failed"
+    text = "The access token has expired and the service did not renew it just now. Try again soon."
+    status = 503
+
+
+def needs_renewal(credential: Credential) -> bool:
+    return bool(
+        credential.renewable
+        and credential.expires_at
+        and credential.expires_at - timezone.now() < MARGIN
+    )
+
+
+def ensure_fresh(credential: Credential, *, force_version: int | None = None) -> Credential:
+    """The credential with a token that can be used now, renewed on the way if need be.
+
+    `force_version` asks for a renewal of that payload version although it has not expired, which
+    happens at most once a minute; whoever asks meanwhile waits for it.
+
+    Raises:
+        ReconnectNeeded: the provider no longer accepts the grant.
+        RenewalFailed: it could not be renewed now, and the old token has expired.
+        Refusal: the connection lacks what a renewal needs.
+    """
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        if credential.status == Status.RECONNECT_NEEDED:
+            raise ReconnectNeeded
+        if not _is_wanted(credential, force_version):
+            return credential
+        if _backing_off(credential) or time.monotonic() > deadline:
+            return _as_it_is(credential)
+        if _take_lease(credential):
+            return _renew(_read(credential), both_tries_lost=_both_tries_lost(credential))
+        if force_version is None and _still_valid(credential):
+            return credential
+        time.sleep(POLL_S)
+        credential = _read(credential)
+
+
+def _is_wanted(credential: Credential, force_version: int | None) -> bool:
+    if force_version is None:
+        return needs_renewal(credential)
+    rested = not credential.renewed_at or timezone.now() - credential.renewed_at > FORCED_REST
+    return credential.renewable and credential.payload_version == force_version and rested
+
+
+def _as_it_is(credential: Credential) -> Credential:
+    if _still_valid(credential):
+        return credential
+    raise RenewalFailed
+
+
+def _read(credential: Credential) -> Credential:
+    return Credential.objects.select_related(
+        "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
+    ).get(pk=credential.pk)
+
+
+def _still_valid(credential: Credential) -> bool:
+    return credential.expires_at is not None and credential.expires_at > timezone.now()
+
+
+def _backing_off(credential: Credential) -> bool:
+    return bool(credential.next_refresh_at and credential.next_refresh_at > timezone.now())
+
+
+def _take_lease(credential: Credential) -> bool:
+    """Whether this caller may renew. Commits the lease and the intent mark before any call."""
+    now = timezone.now()
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return bool(
+        Credential.objects.filter(
+            free,
+            pk=credential.pk,
+            payload_version=credential.payload_version,
+            fence=credential.fence,
+        ).update(
+            lease_until=now + LEASE,
+            fence=F("fence") + 1,
+            # An intent left by somebody who never came back: this attempt is the one retry.
+            retried=Case(When(intent_version=credential.payload_version, then=True), default=False),
+            intent_version=credential.payload_version,
+        )
+    )
+
+
+def _both_tries_lost(before: Credential) -> bool:
+    """Whether the attempt before this one was a retry already, and never came back either."""
+    return before.retried and before.intent_version == before.payload_version
+
+
+def _renew(credential: Credential, *, both_tries_lost: bool) -> Credential:
+    if both_tries_lost:
+        return _refused(
+            credential, "renewal-lost", "Two renewals broke off; the grant is in doubt."
+        )
+    try:
+        granted = _ask_provider(credential)
+    except ProviderRefused as error:
+        # A lost answer to an earlier, crashed attempt shows as invalid_grant as well.
+        if error.code in FATAL:
+            return _refused(credential, error.code, str(error))
+        return _failed(credential, error)
+    except ProviderError as error:
+        return _failed(credential, error)
+    except Refusal:  # nothing was sent
+        _end(credential)
+        raise
+    return _store(credential, granted)
+
+
+def _ask_provider(credential: Credential) -> Granted:
+    client = client_for(credential)
+    try:
+        secrets = credential.payload.open().reveal()
+    except CantOpen:
+        raise CredentialUnreadable from None
+    asked = credential.scopes_granted or credential.connection.scopes
+    return client.refresh(secrets, asked=asked)
+
+
+def client_for(credential: Credential, parameters: dict[str, str] | None = None) -> Client:
+    """The OAuth client of the credential's connection, with its secret opened.
+
+    `parameters` replace those stored, for an attempt that would change them.
+
+    Raises:
+        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
+    """
+    connection, app = credential.connection, credential.connection.oauth_app
+    if app is None:
+        raise AppMissing
+    if parameters is None:
+        parameters = settings_for(connection, credential.environment).parameters
+    try:
+        config = fill_config(connection.auth_method.config, parameters)
+        secret = app.client_secret.open().reveal() if app.client_secret else ""
+    except Unfilled:
+        raise AddressIncomplete from None
+    except CantOpen:
+        raise CredentialUnreadable from None
+    return Client(config, app.client_id, secret)
+
+
+def _store(credential: Credential, granted: Granted) -> Credential:
+    """Keep the new tokens first and alone: a refresh token may live only in this answer."""
+    version, fence = credential.payload_version, credential.fence
+    credential.payload.put(granted.secrets)
+    stored = Credential.objects.filter(
+        pk=credential.pk, payload_version=version, fence=fence
+    ).update(
+        payload=credential.payload.ciphertext,
+        payload_version=credential.payload_version,
+        expires_at=granted.expires_at,
+        renewable=granted.renewable,
+        scopes_granted=granted.scopes,
+        renewed_at=timezone.now(),
+        status=Status.CONNECTED,
+        last_error="",
+        refresh_failures=0,
+        next_refresh_at=None,
+        lease_until=None,
+        intent_version=None,
+        retried=False,
+    )
+    credential = _read(credential)
+    if stored:
+        _note(credential, "connection.renewed")
+    return credential
+
+
+def _refused(credential: Credential, code: str, text: str) -> Credential:
+    """The grant is dead, unless somebody stored a newer one meanwhile. It is never deleted."""
+    with transaction.atomic():
+        Connection.objects.locked(credential.connection_id)
+        dead = _end(credential, status=Status.RECONNECT_NEEDED, last_error=text[:300])
+        if dead:
+            _note(credential, "connection.reconnect_needed", outcome="failed", error=code)
+    if dead:
+        raise ReconnectNeeded
+    return _read(credential)
+
+
+def _failed(credential: Credential, error: ProviderError) -> Credential:
+    """A passing failure: keep the grant, try again later, longer each time."""
+    wait_s = min(BACK_OFF_S * 2**credential.refresh_failures, BACK_OFF_MAX_S)
+    wait_s *= random.uniform(1, 1.25)  # noqa: S311 - spreads the load, guards nothing
+    if not _end(
+        credential,
+        refresh_failures=F("refresh_failures") + 1,
+        next_refresh_at=timezone.now() + timedelta(seconds=wait_s),
+        last_error=str(error)[:300],
+    ):
+        return _read(credential)
+    _note(credential, "connection.renewal_failed", outcome="failed", error=str(error))
+    return _as_it_is(_read(credential))
+
+
+def _end(credential: Credential, **outcome: Any) -> bool:
+    """Give the lease back with what came of it; False if the credential is another's by now.
+
+    The fence moves on, so that nobody takes a lease on what they read before.
+    """
+    return bool(
+        Credential.objects.filter(
+            pk=credential.pk, payload_version=credential.payload_version, fence=credential.fence
+        ).update(
+            fence=F("fence") + 1, lease_until=None, intent_version=None, retried=False, **outcome
+        )
+    )
+
+
+@transaction.atomic
+def _note(credential: Credential, action: str, *, outcome: str = "ok", **detail: str) -> None:
+    credential.connection.sum_up()
+    record(action, on=credential.connection, outcome=outcome, detail=detail)

@@ -1,0 +1,17 @@
+from django.urls import path
+
+from . import views
+
+app_name = "connections"
+urlpatterns = [
+    path("", views.listing, name="list"),
+    path("new/", views.gallery, name="gallery"),
+    path("new/<slug:slug>/", views.new, name="new"),
+    path("<slug:link_name>/", views.summary, name="summary"),
+    path("<slug:link_name>/edit/", views.edit, name="edit"),
+    path("<slug:link_name>/rename/", views.rename, name="rename"),
+    path("<slug:link_name>/authorize/", views.authorize, name="authorize"),
+    path("<slug:link_name>/test/", views.test, name="test"),
+    path("<slug:link_name>/revoke/", views.revoke, name="revoke"),
+    path("<slug:link_name>/delete/", views.delete, name="delete"),
+]

@@ -1,0 +1,171 @@
+from django.core import signing
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+from django_htmx.http import HttpResponseClientRedirect
+
+from connhub.accounts.models import Environment
+from connhub.htmx import HttpResponseSeeOther, changed, wants_fragment
+
+from .. import authorize as authorization
+from .. import editing, lifecycle, policies, testing
+from ..access import main_settings
+from ..auth import METHODS
+from ..forms import EditForm, RenameForm
+from ..models import Connection
+
+CHANGE_SALT, CHANGE_MAX_AGE_S = "connections.change", 3600
+
+
+def _administered(request, link_name):
+    """The connection: 404 for those who don't see it, 403 for those who see but may not change it."""
+    visible = Connection.objects.visible_to(request.user).select_related(
+        "service", "auth_method", "oauth_app"
+    )
+    connection = get_object_or_404(visible, link_name=link_name)
+    policies.require_admin(request.user, connection)
+    return connection
+
+
+def _environment(request, connection):
+    """The one that the URL names, else the one that the connection was made for (None: all)."""
+    if slug := request.GET.get("environment"):
+        return get_object_or_404(Environment, slug=slug)
+    return main_settings(connection).environment
+
+
+@require_http_methods(["GET", "POST"])
+def rename(request, link_name):
+    connection = _administered(request, link_name)
+
+    form = RenameForm(request.POST or None, initial={"name": connection.name})
+    if form.is_valid():
+        lifecycle.rename(connection, to=form.cleaned_data["name"], by=request.user)
+        return changed(request, "connection", then=connection, message="Renamed.")
+    return render(request, "connections/rename.html", {"connection": connection, "form": form})
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def edit(request, link_name):
+    connection = _administered(request, link_name)
+    connection.auth_method.service = connection.service
+
+    form = EditForm(request.POST or None, connection=connection)
+    if not form.is_valid():
+        context = {
+            "connection": connection, "form": form,
+            "is_interactive": METHODS[connection.auth_method.kind].interactive,
+            "redirect_uri": authorization.redirect_uri(connection.service.slug),
+        }  # fmt: skip
+        return render(request, "connections/edit.html", context)
+    pending = editing.edit(connection, form.details, by=request.user)
+    if not pending:
+        return changed(request, "connection", then=connection, message="Updated.")
+    change = signing.dumps([connection.pk, request.user.pk, pending], salt=CHANGE_SALT)
+    if wants_fragment(request):
+        return proceed_dialog(request, connection, _environment(request, connection), change)
+    url = reverse("connections:authorize", args=[connection.link_name])
+    return HttpResponseSeeOther(f"{url}?change={change}")
+
+
+@require_http_methods(["GET", "POST"])
+def authorize(request, link_name):
+    connection = _administered(request, link_name)
+    environment = _environment(request, connection)
+    policies.require_connect_in(request.user, environment)
+    change = request.GET.get("change", "")
+    if request.method == "GET":
+        return proceed_dialog(request, connection, environment, change)
+
+    url = authorization.start(
+        connection,
+        by=request.user,
+        session_key=request.session.session_key,
+        environment=environment,
+        pending=_pending(request, connection, change),
+    )
+    if request.htmx:
+        return HttpResponseClientRedirect(url)
+    # Not a redirect: form-action 'self' would stop a form from leading to another site.
+    return render(request, "connections/leave.html", {"connection": connection, "url": url})
+
+
+def proceed_dialog(request, connection, environment, change=""):
+    """What will happen and where, before the person goes to the provider."""
+    query = "&".join(
+        part
+        for part in (
+            f"environment={environment.slug}" if environment else "",
+            f"change={change}" if change else "",
+        )
+        if part
+    )
+    url = reverse("connections:authorize", args=[connection.link_name])
+    pending = _pending(request, connection, change)
+    context = {
+        "connection": connection,
+        "host": authorization.host_of(connection, environment, pending),
+        "scopes": pending.get("scopes", connection.scopes),
+        "environment": environment,
+        "url": f"{url}?{query}" if query else url,
+        "is_change": bool(change),
+        "redirect_uri": authorization.redirect_uri(connection.service.slug),
+    }
+    return render(request, "connections/authorize.html", context)
+
+
+def _pending(request, connection, change):
+    """What an edit of this connection by this person wants, as this server signed it."""
+    if not change:
+        return {}
+    try:
+        pk, by, pending = signing.loads(change, salt=CHANGE_SALT, max_age=CHANGE_MAX_AGE_S)
+    except signing.BadSignature:
+        raise editing.ChangeTooOld from None
+    if (pk, by) != (connection.pk, request.user.pk):
+        raise editing.ChangeTooOld
+    return pending
+
+
+@require_http_methods(["GET", "POST"])
+def test(request, link_name):
+    connection = _administered(request, link_name)
+    environment = _environment(request, connection)
+    context = {"connection": connection, "environment": environment}
+    if request.method == "POST":
+        context["report"] = testing.test(connection, by=request.user, environment=environment)
+    response = render(request, "connections/test.html", context)
+    if request.method == "POST" and request.htmx:
+        response["HX-Trigger"] = "connection-changed"
+    return response
+
+
+@require_http_methods(["GET", "POST"])
+def revoke(request, link_name):
+    connection = _administered(request, link_name)
+    if request.method == "POST":
+        lifecycle.revoke(connection, by=request.user)
+        return changed(request, "connection", then=connection, message=f"{connection} is revoked.")
+    users = lifecycle.in_use_by(connection)
+    return render(
+        request, "connections/revoke.html", {"connection": connection, "users": len(users)}
+    )
+
+
+@require_http_methods(["GET", "POST"])
+def delete(request, link_name):
+    connection = _administered(request, link_name)
+    if request.method == "POST":
+        lifecycle.delete(connection, by=request.user)
+        return changed(
+            request,
+            "connection",
+            then=reverse("connections:list"),
+            message=f"{connection} is deleted.",
+        )
+    refusal = lifecycle.still_in_use(connection, request.user)
+    return render(
+        request, "connections/delete.html", {"connection": connection, "refusal": refusal}
+    )

@@ -1,0 +1,102 @@
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from connhub.htmx import HttpResponseSeeOther, swap, wants_fragment
+from connhub.services.gallery import Gallery
+from connhub.services.models import Service
+
+from .. import authorize, lifecycle, policies, testing
+from ..auth import METHODS
+from ..forms import CreateForm
+from .changing import proceed_dialog
+
+
+@require_safe
+def gallery(request):
+    context = {"gallery": Gallery(request.GET)}
+    template = "services/_tiles.html" if wants_fragment(request) else "connections/gallery.html"
+    return render(request, template, context)
+
+
+@sensitive_post_parameters()
+@require_http_methods(["GET", "POST"])
+def new(request, slug):
+    service = get_object_or_404(Service.objects.listed(), slug=slug)
+    methods = list(service.auth_methods.offered())
+    if not methods:
+        raise Http404
+    method = next((m for m in methods if str(m.pk) == request.GET.get("method")), methods[0])
+    method.service = service
+
+    form = CreateForm(request.POST or None, method=method, by=request.user)
+    context = {
+        "form": form, "service": service, "method": method, "methods": methods,
+        "has_test": testing.has_test(service) and not METHODS[method.kind].interactive,
+        "is_interactive": METHODS[method.kind].interactive,
+        "redirect_uri": authorize.redirect_uri(service.slug),
+    }  # fmt: skip
+    if not form.is_valid():
+        response = render(request, "connections/new.html", context)
+        return swap(response, "#main", "outerHTML", select="#main") if request.htmx else response
+    if not policies.may_connect_in(request.user, form.chosen_environment):
+        raise PermissionDenied
+    report = testing.run(service, method, form.test_values) if context["has_test"] else None
+    if report and ("test" in request.POST or not (report.ok or "anyway" in request.POST)):
+        template = "connections/_report.html" if wants_fragment(request) else "connections/new.html"
+        return render(request, template, context | {"report": report})
+    return _create(request, form, report)
+
+
+def _create(request, form, report):
+    environment = form.chosen_environment
+    connection = lifecycle.create(
+        form.method,
+        form.details,
+        link_name=form.cleaned_data["link_name"],
+        by=request.user,
+        environment=environment,
+    )
+    if report:
+        tested = connection.credential_for(environment)
+        testing.note(connection, report, by=request.user, credential=tested)
+    if METHODS[form.method.kind].interactive:
+        return _go_on(request, connection, environment)
+    messages.success(request, f"{connection} is made.")
+    here = connection.get_absolute_url()
+    return HttpResponseClientRedirect(here) if request.htmx else HttpResponseSeeOther(here)
+
+
+def _go_on(request, connection, environment):
+    """To the pop-up that asks to Proceed, or to its page where there is no JavaScript."""
+    if wants_fragment(request):
+        return swap(proceed_dialog(request, connection, environment), "#dialog", "innerHTML")
+    query = f"?environment={environment.slug}" if environment else ""
+    return HttpResponseSeeOther(
+        reverse("connections:authorize", args=[connection.link_name]) + query
+    )
+
+
+@require_GET
+def callback(request, service):
+    """The redirect URI: takes in the provider's answer and goes on to a clean URL."""
+    try:
+        connection = authorize.finish(
+            service,
+            dict(request.GET.lists()),
+            by=request.user,
+            session_key=request.session.session_key or "",
+        )
+    except authorize.AuthorizationFailed as error:
+        messages.error(request, str(error))
+        response = redirect(error.connection or "connections:list")
+    else:
+        messages.success(request, f"{connection} is connected.")
+        response = redirect(connection)
+    response["Referrer-Policy"] = "no-referrer"
+    return response

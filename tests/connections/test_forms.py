@@ -1,0 +1,349 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from connhub.accounts.models import Environment
+from connhub.connections import lifecycle
+from connhub.connections.forms import CreateForm, EditForm, RenameForm
+from connhub.connections.models import AccessMode, Credential
+from connhub.services.models import OAuthApp
+from tests.conftest import CANARY
+from tests.factories import AuthMethodFactory, ServiceFactory, connect
+
+pytestmark = pytest.mark.django_db
+
+GOOD = {
+    "name": "Billing",
+    "link_name": "billing",
+    "access_mode": "proxy",
+    "environment": "",
+    "s_key_1": CANARY,
+}
+LINK_NAME_RULE = "Use lower-case letters, digits and underscores, and start with a letter."
+UNUSABLE = "This link name can't be used. Choose another."
+ONE_LINE = "Use a single line of ordinary characters."
+REQUIRED = "This field is required."
+ASK_AGAIN = "Enter it again: it would be sent to a different place."
+
+
+@pytest.fixture
+def method():
+    return AuthMethodFactory()
+
+
+@pytest.fixture
+def shop():
+    """A service whose address has a part of the connection's own."""
+    parameter = {
+        "name": "shop",
+        "label": "Shop",
+        "help": "As in its address.",
+        "pattern": "^[a-z.]+$",
+    }
+    service = ServiceFactory(base_url="https://{shop}.example/v1", parameters=[parameter])
+    return AuthMethodFactory(service=service)
+
+
+@pytest.fixture
+def oauth():
+    config = {"authorize_url": "https://a.example/a", "token_url": "https://a.example/t"}
+    scopes = [{"name": "read", "label": "Read", "default": True}, {"name": "write", "label": ""}]
+    return AuthMethodFactory(kind="oauth2_code", config=config, scopes=scopes)
+
+
+def create(method, by, **changes):
+    return CreateForm(GOOD | changes, method=method, by=by)
+
+
+def errors(form) -> dict[str, list[str]]:
+    return {name: list(found) for name, found in form.errors.items()}
+
+
+# --- Create ---------------------------------------------------------------------------------------
+
+
+def test_details_are_what_was_typed(ada, shop):
+    form = create(shop, ada, description="All of it", access_mode="credentials", p_shop="acme")
+
+    assert errors(form) == {}
+    details = form.details
+    assert (details.name, details.description) == ("Billing", "All of it")
+    assert details.access_mode == AccessMode.CREDENTIALS
+    assert (details.parameters, details.secrets) == ({"shop": "acme"}, {"key_1": CANARY})
+    assert form.chosen_environment is None
+    assert form.test_values == {"shop": "acme", "key_1": CANARY}
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "text"),
+    [
+        ("name", "", REQUIRED),
+        ("name", "x" * 81, "Ensure this value has at most 80 characters (it has 81)."),
+        ("name", "a\x1bb", ONE_LINE),
+        ("name", "a\x00b", "Null characters are not allowed."),
+        ("description", "x" * 301, "Ensure this value has at most 300 characters (it has 301)."),
+        ("description", "a\nb", ONE_LINE),
+        ("link_name", "", REQUIRED),
+        ("link_name", "Billing", LINK_NAME_RULE),
+        ("link_name", "1a", LINK_NAME_RULE),
+        ("link_name", "a-b", LINK_NAME_RULE),
+        ("link_name", "new", UNUSABLE),
+        ("link_name", "export", UNUSABLE),
+        ("link_name", "import", UNUSABLE),
+        ("link_name", "taken", UNUSABLE),
+        ("access_mode", "", REQUIRED),
+        ("access_mode", "all", "Select a valid choice. all is not one of the available choices."),
+        ("environment", "no", "Select a valid choice. no is not one of the available choices."),
+        ("s_key_1", "", REQUIRED),
+        ("s_key_1", "x" * 20001, "Ensure this value has at most 20000 characters (it has 20001)."),
+    ],
+)
+def test_bad_input_is_told_at_its_field(ada, method, field, typed, text):
+    connect(ada, method=method, link_name="taken")
+
+    found = errors(create(method, ada, **{field: typed}))
+
+    assert set(found) == {field}
+    assert text in found[field]
+
+
+def test_deleted_connections_link_name_is_told_alike(ada, connection):
+    lifecycle.delete(connection, by=ada)
+
+    assert errors(create(connection.auth_method, ada)) == {"link_name": [UNUSABLE]}
+
+
+@pytest.mark.parametrize(
+    ("typed", "text"),
+    [
+        ("", REQUIRED),
+        ("a/b", "This doesn't look right. As in its address."),
+        ("a..b", "shop is missing or has characters that an address can't have there."),
+    ],
+)
+def test_parameter_that_makes_no_address_is_told(ada, shop, typed, text):
+    assert errors(create(shop, ada, p_shop=typed)) == {"p_shop": [text]}
+
+
+def test_parameter_of_the_sign_in_address_alone_is_checked_too(ada, oauth):
+    oauth.config["token_url"] = "https://{tenant}.example/t"
+    oauth.service.parameters = [{"name": "tenant", "label": "Tenant"}]
+
+    found = errors(create(oauth, ada, p_tenant="a b", client_id="x", client_secret="y"))
+
+    text = "tenant is missing or has characters that an address can't have there."
+    assert found == {"p_tenant": [text]}
+
+
+def test_secret_parameter_of_a_service_is_sealed(ada, method):
+    method.service.parameters = [{"name": "pin", "label": "PIN", "secret": True}]
+
+    form = create(method, ada, s_pin="1234")
+
+    assert errors(form) == {}
+    assert (form.details.parameters, form.details.secrets["pin"]) == ({}, "1234")
+
+
+def test_database_asks_what_its_driver_needs_and_gives_credentials(ada):
+    service = ServiceFactory(driver="postgresql", base_url="")
+    method = AuthMethodFactory(service=service, kind="database", label="Database", config={})
+    typed = {"p_host": "db.example", "p_port": "5432", "p_database": "x", "p_user": "u"}
+
+    form = create(method, ada, s_password="p", p_tls="verify-full", **typed)
+    bad = create(method, ada, s_password="p", p_tls="verify-full", **typed | {"p_host": "a b"})
+
+    assert errors(form) == {}
+    assert "access_mode" not in form.fields
+    assert form.details.access_mode == AccessMode.CREDENTIALS
+    assert form.details.parameters["port"] == "5432"
+    assert list(errors(bad)) == ["p_host"]
+
+
+# --- Who may choose which environment -------------------------------------------------------------
+
+
+def test_admins_choose_any_environment(ada, method):
+    form = create(method, ada, environment="production")
+
+    assert form.fields["environment"].choices == [
+        ("", "Same for all"),
+        ("development", "Development"),
+        ("staging", "Staging"),
+        ("production", "Production"),
+    ]
+    assert form.is_valid()
+    assert form.chosen_environment == Environment.objects.get(slug="production")
+
+
+def test_members_are_offered_the_lowest_alone(eve, method):
+    form = create(method, eve, environment="development")
+
+    environment = form.fields["environment"]
+    assert environment.choices == [("development", "Development")]
+    assert environment.help_text == "Credentials for other environments take the role admin."
+    assert form.is_valid()
+    assert errors(create(method, eve, environment="production")) == {
+        "environment": ["Select a valid choice. production is not one of the available choices."]
+    }
+
+
+# --- OAuth ----------------------------------------------------------------------------------------
+
+
+def test_scopes_come_from_the_list_and_from_what_is_typed(ada, oauth):
+    app = {"client_id": "id", "client_secret": "secret"}
+
+    form = create(oauth, ada, scopes=["write"], more_scopes="extra write  more", **app)
+
+    assert errors(form) == {}
+    assert form.details.scopes == ["write", "extra", "more"]
+    assert form.fields["scopes"].initial == ["read"]
+    assert (form.details.client_id, form.details.client_secret) == ("id", "secret")
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"client_id": ""}, {"client_id": [REQUIRED]}),
+        ({"client_secret": ""}, {"client_secret": [REQUIRED]}),
+        ({"client_id": "a\nb"}, {"client_id": [ONE_LINE]}),
+        ({"more_scopes": "a\nb"}, {"more_scopes": [ONE_LINE]}),
+        (
+            {"scopes": ["admin"]},
+            {"scopes": ["Select a valid choice. admin is not one of the available choices."]},
+        ),
+    ],
+)
+def test_bad_input_about_the_client(ada, oauth, changes, found):
+    app = {"client_id": "id", "client_secret": "secret"}
+
+    assert errors(create(oauth, ada, **app | changes)) == found
+
+
+def test_public_client_has_no_secret(ada, oauth):
+    oauth.config["token_auth"] = "none"
+
+    assert errors(create(oauth, ada, client_id="id")) == {}
+
+
+def test_client_is_not_asked_for_where_the_service_has_one(ada, oauth):
+    OAuthApp.objects.create(service=oauth.service, shared=True, client_id="shared")
+
+    form = create(oauth, ada)
+
+    assert {"client_id", "client_secret"} & set(form.fields) == set()
+    assert errors(form) == {}
+
+
+# --- Never rendered back --------------------------------------------------------------------------
+
+
+def test_typed_secrets_are_never_rendered_back(ada, shop, oauth):
+    forms = [
+        create(shop, ada, name="", p_shop="acme"),
+        create(oauth, ada, name="", client_id="id", client_secret=CANARY),
+    ]
+
+    assert [form.is_valid() for form in forms] == [False, False]
+    assert [CANARY in str(form) for form in forms] == [False, False]
+
+
+def test_stored_secrets_are_never_rendered_but_their_day_is(ada, connection):
+    Credential.objects.update(connected_at=datetime(2026, 3, 14, tzinfo=UTC))
+
+    form = EditForm(connection=connection)
+
+    assert CANARY not in str(form)
+    assert form.fields["s_key_1"].help_text == "Stored on 14 Mar 2026. Leave blank to keep it."
+    assert not form.fields["s_key_1"].required
+
+
+def test_stored_client_secret_is_never_rendered_but_its_day_is(ada, oauth):
+    made = connect(ada, method=oauth, secrets={}, client_id="id", client_secret=CANARY)
+    OAuthApp.objects.update(created_at=datetime(2026, 3, 14, tzinfo=UTC))
+    made.refresh_from_db()
+
+    form = EditForm(connection=made)
+
+    assert CANARY not in str(form)
+    assert (
+        form.fields["client_secret"].help_text == "Stored on 14 Mar 2026. Leave blank to keep it."
+    )
+
+
+# --- Edit -----------------------------------------------------------------------------------------
+
+
+def test_edit_starts_from_what_is_stored(ada, oauth):
+    made = connect(
+        ada,
+        method=oauth,
+        name="CRM",
+        description="Ours",
+        secrets={},
+        scopes=["write", "extra"],
+        client_id="id",
+        client_secret="x",
+    )
+
+    form = EditForm(connection=made)
+
+    shown = {name: form[name].initial for name in form.fields}
+    assert shown == {
+        "name": "CRM",
+        "description": "Ours",
+        "access_mode": "proxy",
+        "client_id": "id",
+        "client_secret": None,
+        "scopes": ["write"],
+        "more_scopes": "extra",
+    }
+
+
+def test_neither_link_name_nor_environment_can_be_edited(connection):
+    form = EditForm(GOOD | {"link_name": "other", "environment": "staging"}, connection=connection)
+
+    assert form.is_valid()
+    assert {"link_name", "environment"} & set(form.fields) == set()
+
+
+def test_secret_is_asked_again_for_a_new_place(ada, shop):
+    made = connect(ada, method=shop, parameters={"shop": "acme"})
+    typed = {"name": "Billing", "access_mode": "proxy"}
+
+    same = EditForm(typed | {"p_shop": "acme"}, connection=made)
+    moved = EditForm(typed | {"p_shop": "evil"}, connection=made)
+    given = EditForm(typed | {"p_shop": "evil", "s_key_1": "again"}, connection=made)
+
+    assert [errors(form) for form in (same, moved, given)] == [{}, {"s_key_1": [ASK_AGAIN]}, {}]
+
+
+def test_revoked_connection_wants_its_secret(ada, connection):
+    lifecycle.revoke(connection, by=ada)
+
+    form = EditForm({"name": "Billing", "access_mode": "proxy"}, connection=connection)
+
+    assert errors(form) == {"s_key_1": [REQUIRED]}
+
+
+def test_client_secret_is_asked_again_with_another_client(ada, oauth):
+    made = connect(ada, method=oauth, secrets={}, client_id="id", client_secret="x")
+    typed = {"name": "Billing", "access_mode": "proxy", "client_id": "other"}
+
+    assert errors(EditForm(typed, connection=made)) == {
+        "client_secret": ["Enter the secret of this client id."]
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("", [REQUIRED]),
+        ("   ", [REQUIRED]),
+        ("x" * 81, ["Ensure this value has at most 80 characters (it has 81)."]),
+        ("a\x07b", [ONE_LINE]),
+        ("Rechnungen – 2026", []),
+    ],
+)
+def test_rename(name, found):
+    assert errors(RenameForm({"name": name})).get("name", []) == found
