@@ -1,0 +1,45 @@
+"""The credentials call: the secret itself, for flows that have to connect on their own."""
+
+import json
+
+from connhub.connections.auth import METHODS
+from connhub.connections.models import AccessMode
+
+from .headers import Raw
+from .problems import CredentialsNotAllowed, MethodNotAllowed
+from .proxying import Call
+from .routes import Ready, Route
+
+HEADERS: list[Raw] = [
+    (b"content-type", b"application/json"),
+    (b"cache-control", b"no-store"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+def require_allowed(call: Call, route: Route) -> None:
+    """Raises: MethodNotAllowed; CredentialsNotAllowed, by the connection's access mode."""
+    if call.method != "GET":
+        raise MethodNotAllowed("GET")
+    if route.connection.access_mode != AccessMode.CREDENTIALS:
+        raise CredentialsNotAllowed
+
+
+async def hand_out(call: Call, route: Route, ready: Ready) -> None:
+    """Answer with what a flow can use of the credential; the caller has put it on record."""
+    body = _document(route, ready)
+    await call.start(200, [*HEADERS, (b"content-length", str(len(body)).encode())])
+    await call.write(body, more=False)
+
+
+def _document(route: Route, ready: Ready) -> bytes:
+    access = ready.access
+    method = access.connection.auth_method
+    document = {
+        "connection": access.connection.link_name,
+        "environment": route.key.environment.slug,
+        "kind": method.kind,
+        "credentials": METHODS[method.kind].usable(access.values, method),
+        "expires_at": access.expires_at.isoformat() if access.expires_at else None,
+    }
+    return json.dumps(document, ensure_ascii=False).encode()

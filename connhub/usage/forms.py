@@ -1,0 +1,163 @@
+"""What a person types about integrations, their members and their keys."""
+
+import re
+from datetime import timedelta
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.db.models import Q
+from django.utils.functional import cached_property
+
+from connhub.accounts.models import User
+from connhub.connections.forms import NO_CONTROLS
+from connhub.connections.models import LINK_NAME, Connection
+
+from . import policies, registration
+from .models import Integration, Membership, Project
+
+SLUG_RULE = RegexValidator(
+    r"^(?!new$)[a-z][a-z0-9_-]*$",
+    "Use lower-case letters, digits, hyphens and underscores, start with a letter; not just “new”.",
+)
+SHOWN_AT_ONCE = 100
+
+
+class IntegrationForm(forms.Form):
+    """A new integration, in a project that is there or a new one."""
+
+    name = forms.CharField(label="Integration name", max_length=80, validators=[NO_CONTROLS])
+    slug = forms.CharField(
+        max_length=50,
+        validators=[SLUG_RULE],
+        help_text="Stands in addresses and commands. It can't change later.",
+        widget=forms.TextInput(
+            {"class": "mono", "data-slug-from": "#id_name", "autocomplete": "off"}
+        ),
+    )
+    new_project = forms.CharField(
+        label="Name of the new project",
+        max_length=80,
+        required=False,
+        validators=[NO_CONTROLS],
+        help_text="Integrations of one project may share connections that are available to it.",
+    )
+
+    def __init__(self, *args, by: User, **kwargs):
+        super().__init__(*args, **kwargs)
+        projects = policies.projects_open_to(by)
+        if projects.exists():
+            self.fields["project"] = forms.ModelChoiceField(
+                projects, to_field_name="slug", required=False, empty_label="A new project"
+            )
+            self.order_fields(["name", "slug", "project", "new_project"])
+        else:
+            self.fields["new_project"].label = "Project name"
+            self.fields["new_project"].required = True
+
+    def clean_slug(self) -> str:
+        slug = self.cleaned_data["slug"]
+        if Integration.objects.filter(slug=slug).exists():
+            raise forms.ValidationError("This slug can't be used. Choose another.")
+        return slug
+
+    def clean(self) -> None:
+        super().clean()
+        if self.cleaned_data.get("project") and self.cleaned_data.get("new_project"):
+            self.add_error("new_project", "Choose a project or name a new one, not both.")
+        elif not self.errors and not self.chosen_project:
+            self.add_error("new_project", "Name the new project, or choose one that is there.")
+
+    @property
+    def chosen_project(self) -> Project | str:
+        return self.cleaned_data.get("project") or self.cleaned_data.get("new_project", "")
+
+
+class RegisterForm(forms.Form):
+    """The connections to register: a search, and a list to tick; what is ticked stays listed."""
+
+    q = forms.CharField(label="Search", max_length=80, required=False)
+    connections = forms.Field(
+        widget=forms.SelectMultiple,
+        error_messages={"required": "Tick the box of at least one connection."},
+    )
+
+    def __init__(self, *args, integration: Integration, by: User, **kwargs):
+        super().__init__(*args, **kwargs)
+        registrable = registration.registrable(integration, by=by)
+        self.registrable = registrable.select_related("service")
+
+    @property
+    def ticked(self) -> set[str]:
+        """Link names, as the browser sent them."""
+        return set(self["connections"].data or ()) if self.is_bound else set()
+
+    @cached_property
+    def chosen(self) -> list[Connection]:
+        """What is ticked and can be registered."""
+        well_formed = {name for name in self.ticked if re.fullmatch(LINK_NAME, name)}
+        return list(self.registrable.filter(link_name__in=well_formed))
+
+    def clean_connections(self) -> list[Connection]:
+        if len(self.chosen) < len(self.ticked):
+            raise forms.ValidationError(
+                "One of these can't be registered any more. Reload the page and choose again."
+            )
+        return self.chosen
+
+    @property
+    def found(self) -> list[Connection]:
+        """Those to list: the ticked first, then what matches the search."""
+        text = str(self.data.get("q", "")).replace("\0", "").strip()[:80]
+        matching = Q(name__icontains=text) | Q(link_name__icontains=text)
+        others = self.registrable.filter(matching).exclude(pk__in=[c.pk for c in self.chosen])
+        return self.chosen + list(others[:SHOWN_AT_ONCE])
+
+    @property
+    def has_any(self) -> bool:
+        return self.registrable.exists()
+
+
+class MemberForm(forms.Form):
+    """Somebody of the account, by their address."""
+
+    email = forms.EmailField(
+        label="E-mail address",
+        max_length=254,
+        help_text="Of somebody who has an account here already.",
+        widget=forms.EmailInput({"autocomplete": "off"}),
+    )
+
+    def __init__(self, *args, integration: Integration, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.integration = integration
+
+    def clean_email(self) -> str:
+        email = self.cleaned_data["email"].lower()
+        person = User.objects.filter(email=email, is_active=True).first()
+        if person is None:
+            raise forms.ValidationError("Nobody can be added by this address. Check the spelling.")
+        if Membership.objects.filter(integration=self.integration, user=person).exists():
+            raise forms.ValidationError("They are a member already.")
+        self.person = person
+        return email
+
+
+class KeyForm(forms.Form):
+    """A new key: what for, and for how long."""
+
+    name = forms.CharField(
+        label="Key name",
+        max_length=80,
+        validators=[NO_CONTROLS],
+        help_text="What presents it, so that you know it again: “nightly sync on my laptop”.",
+    )
+    days = forms.TypedChoiceField(
+        label="Expires",
+        coerce=int,
+        choices=[(30, "In 30 days"), (90, "In 90 days"), (365, "In a year")],
+        initial=365,
+    )
+
+    @property
+    def expires_in(self) -> timedelta:
+        return timedelta(days=self.cleaned_data["days"])

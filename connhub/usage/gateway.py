@@ -1,0 +1,301 @@
+"""The hot path of the runtime API, in front of Django.
+
+It serves `/api/v1/connections/{link_name}/proxy/{path}` and `…/credentials`. A call whose route
+is known costs one query: whether anything on record changed since.
+"""
+
+import asyncio
+import logging
+import os
+import re
+import traceback
+from collections.abc import Awaitable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter, time
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+from django.conf import settings
+
+from connhub.accounts.sessions import client_ip
+from connhub.audit.context import Context, current
+from connhub.errors import Refusal
+from connhub.vault import keyring
+
+from . import credentials, problems, records
+from .bodies import Receive
+from .calls import CallLog, Entry
+from .headers import require_few, values_of
+from .problems import (
+    BadHeader,
+    CredentialsNotAllowed,
+    InternalError,
+    RateLimited,
+    Send,
+    Unauthorized,
+)
+from .proxying import BrokenOff, Call, Pools, pass_on
+from .rates import Limit
+from .revision import Revision
+from .routes import Ready, Route, Routes
+
+PREFIX = b"/api/v1/connections/"
+BEARER = re.compile(rb"bearer +(chk_[A-Za-z0-9_-]{43})", re.IGNORECASE)
+FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
+LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, b"x-connhub-user": 254}
+# Keys that this process has not seen yet, by address: they cost a query each.
+UNKNOWN_KEYS = "600/minute"
+# At most so often for each connection: renewals that a 401 asks for, records of redactions.
+RARELY_S = 60
+log = logging.getLogger("connhub.usage.gateway")
+
+
+class Addressed(NamedTuple):
+    """What a URL asks of the gateway; `path` is below the base URL, None for the base itself."""
+
+    link_name: str
+    is_proxy: bool
+    path: bytes | None
+
+
+def addressed(raw_path: bytes) -> Addressed | None:
+    """What a raw request path asks of the gateway, or None if it is Django's."""
+    if not raw_path.startswith(PREFIX):
+        return None
+    link_name, _, rest = raw_path[len(PREFIX) :].partition(b"/")
+    what, slash, path = rest.partition(b"/")
+    if what == b"proxy":
+        return Addressed(link_name.decode("latin-1"), True, path if slash else None)
+    if what == b"credentials" and not slash:
+        return Addressed(link_name.decode("latin-1"), False, None)
+    return None
+
+
+class Gateway:
+    """One for each process; `open` it in the event loop that it will be called in."""
+
+    async def open(self) -> None:
+        self.threads = ThreadPoolExecutor(8, "gateway")
+        self.renewals = ThreadPoolExecutor(16, "renewal")
+        self.revision = Revision()
+        self.routes = Routes(self.revision, self.threads, self.renewals)
+        self.records = records.Recorder(self.threads)
+        self.pools = Pools()
+        self.calls = CallLog()
+        self.per_key = Limit(settings.PROXY_RATE_KEY)
+        self.per_connection = Limit(settings.PROXY_RATE_CONNECTION)
+        self.unknown_keys = Limit(UNKNOWN_KEYS)
+        self.used: set[tuple[Any, int]] = set()
+        self.lately: dict[tuple[str, Hashable], float] = {}
+        self.background: set[asyncio.Task] = set()
+        self.random = b""
+        self.calls.start()
+        self._in_background(self._keep_tidy())
+
+    async def close(self) -> None:
+        for task in self.background:
+            task.cancel()
+        await asyncio.gather(*self.background, return_exceptions=True)
+        await self.pools.close()
+        await asyncio.to_thread(self.calls.stop)
+        await self.revision.close()
+        for threads in (self.threads, self.renewals):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+    async def serve(
+        self, where: Addressed, scope: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Answer one request that is `addressed` to the gateway."""
+        call = Call(
+            receive=receive,
+            send=send,
+            method=scope["method"],
+            headers=scope["headers"],
+            query=scope["query_string"],
+            link_name=where.link_name,
+            path=where.path,
+            request_id=self._new_id(),
+        )
+        ip = _client_ip(scope)
+        current.set(Context(ip, call.request_id))
+        try:
+            await self._serve(call, ip, is_proxy=where.is_proxy)
+        except Refusal as refusal:
+            await self._refuse(call, refusal)
+        except BrokenOff as broken:
+            # Returning without the end of the answer makes the server cut the connection.
+            call.problem = getattr(broken.__cause__, "code", "broken-off")
+        except Exception as error:
+            _report(error)
+            if not call.status:
+                await self._refuse(call, InternalError())
+        finally:
+            self._note(call, is_proxy=where.is_proxy)
+
+    def _new_id(self) -> str:
+        """Random, as hex; the system is asked for 256 of them at once."""
+        if not self.random:
+            self.random = os.urandom(16 * 256)
+        request_id, self.random = self.random[:16].hex(), self.random[16:]
+        return request_id
+
+    async def _serve(self, call: Call, ip: str, *, is_proxy: bool) -> None:
+        require_few(call.headers)
+        route = call.route = await self._find(call, ip)
+        self.per_connection.take(route.connection.pk, call.at)
+        call.flow, call.step = _caller_of(call)
+        self.calls.require_writable()
+        if is_proxy:
+            await self._proxy(call, route)
+        else:
+            await self._hand_out(call, route)
+
+    async def _find(self, call: Call, ip: str) -> Route:
+        """The route for the call's key. Raises: Unauthorized, RateLimited, DatabaseAway."""
+        token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
+        if token is None or len(values_of(call.headers, b"authorization")) > 1:
+            raise Unauthorized
+        call.digest = keyring.digest(token[1].decode("ascii"))
+        if self.routes.knows(call.digest):
+            self.per_key.take(call.digest, call.at)
+        else:
+            self.unknown_keys.take(ip, call.at)
+        return await self.routes.find(call.digest, call.link_name, call.at)
+
+    async def _proxy(self, call: Call, route: Route) -> None:
+        ready = await self.routes.fresh(route, call.digest, call.at)
+        use = (route.key.pk, route.connection.pk)
+        if use not in self.used:
+            await self.records.write(records.first_use, route.key, route.connection)
+            self.used.add(use)
+        try:
+            await pass_on(self.pools.of(route, call.at), ready, call)
+        finally:
+            if call.status == 401:
+                self._renew_after_refusal(ready, call.at)
+            if call.redacted:
+                self._record_redaction(route, call.at)
+
+    async def _hand_out(self, call: Call, route: Route) -> None:
+        try:
+            credentials.require_allowed(call, route)
+        except CredentialsNotAllowed:
+            await self._record_read(route, outcome="denied")
+            raise
+        ready = await self.routes.fresh(route, call.digest, call.at)
+        await self._record_read(route)
+        await credentials.hand_out(call, route, ready)
+
+    async def _record_read(self, route: Route, **details: str) -> None:
+        await self.records.write(records.credential_read, route.key, route.connection, **details)
+
+    def _renew_after_refusal(self, ready: Ready, now: float) -> None:
+        """Later calls get a new token: the service may have ended this one before its time."""
+        credential = ready.access.credential
+        if credential is None or not ready.access.renewable:
+            return
+        renewed_at = credential.renewed_at.timestamp() if credential.renewed_at else 0
+        if now - renewed_at > RARELY_S and self._is_due("renewal", credential.pk, now):
+            self._in_background(self.routes.force_renewal(credential))
+
+    def _record_redaction(self, route: Route, now: float) -> None:
+        if self._is_due("redaction", (route.key.pk, route.connection.pk), now):
+            work = self.records.write(records.secret_redacted, route.key, route.connection)
+            self._in_background(work)
+
+    def _is_due(self, what: str, whose: Hashable, now: float) -> bool:
+        """Whether it last happened more than a minute ago; if so, it counts as done."""
+        if now - self.lately.get((what, whose), 0) < RARELY_S:
+            return False
+        self.lately[what, whose] = now
+        return True
+
+    async def _refuse(self, call: Call, refusal: Refusal) -> None:
+        call.status, call.problem = int(refusal.status), refusal.code
+        link_name = call.link_name if call.route else None
+        await problems.answer(call.send, refusal, request_id=call.request_id, link_name=link_name)
+
+    def _note(self, call: Call, *, is_proxy: bool) -> None:
+        """Put the call into the log, unless it was none or there are too many already."""
+        route = call.route
+        if route is None or call.problem == RateLimited.code:
+            return
+        path = "/" + (call.path or b"").decode("latin-1") if is_proxy else "credentials"
+        self.calls.add(
+            Entry(
+                at=call.at,
+                connection=route.connection.pk,
+                integration=route.key.integration_id,
+                key=route.key.pk,
+                flow=call.flow,
+                step=call.step,
+                method=call.method,
+                path=path,
+                status=call.status,
+                problem=call.problem,
+                took_ms=round((perf_counter() - call.started) * 1000),
+                bytes_in=call.bytes_in,
+                bytes_out=call.bytes_out,
+            )
+        )
+
+    def _in_background(self, work: Awaitable) -> None:
+        async def run() -> None:
+            try:
+                await work
+            except Refusal:
+                pass  # on record, or to be seen by the next call
+            except Exception as error:
+                _report(error)
+
+        task = asyncio.create_task(run())
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    async def _keep_tidy(self) -> None:
+        while True:
+            await asyncio.sleep(RARELY_S)
+            now = time()
+            self.routes.forget_idle(now)
+            await self.pools.forget_idle(now)
+            self.lately = {what: at for what, at in self.lately.items() if now - at < RARELY_S}
+
+
+def _caller_of(call: Call) -> tuple[str, str]:
+    """The flow and the step that the caller says it is. Raises: BadHeader."""
+    said = LONGEST.keys() & call.named.keys()
+    if not said:
+        return "", ""
+    if len(said) < sum(name in LONGEST for name, _ in call.headers):
+        raise BadHeader
+    texts = {name: _plain(call.named[name], LONGEST[name]) for name in said}
+    flow, step = texts.get(b"x-connhub-flow", ""), texts.get(b"x-connhub-step", "")
+    if flow and not FLOW.fullmatch(flow):
+        raise BadHeader
+    return flow, step
+
+
+def _plain(value: bytes, longest: int) -> str:
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise BadHeader from None
+    if not text.isprintable() or len(text) > longest:
+        raise BadHeader
+    return text
+
+
+def _client_ip(scope: dict[str, Any]) -> str:
+    address = (scope.get("client") or ("",))[0]
+    if address not in settings.TRUSTED_PROXIES:
+        return address
+    forwarded = b",".join(values_of(scope["headers"], b"x-forwarded-for")).decode("latin-1")
+    return client_ip(
+        SimpleNamespace(META={"REMOTE_ADDR": address, "HTTP_X_FORWARDED_FOR": forwarded})
+    )
+
+
+def _report(error: Exception) -> None:
+    """Log where it happened and of what type it was: its text may quote a secret."""
+    frames = traceback.format_tb(error.__traceback__)
+    log.error("A call failed inside ConnHub.", extra={"error": type(error).__name__, "at": frames})

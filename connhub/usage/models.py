@@ -1,0 +1,334 @@
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+
+from connhub.accounts.models import Environment
+from connhub.connections.models import Connection
+from connhub.sharing import roles
+from connhub.sharing.models import TeamGrant, UserGrant
+
+
+class Project(models.Model):
+    """What integrations are grouped by."""
+
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+
+    def __str__(self):
+        return self.name
+
+
+class Kind(models.TextChoices):
+    """An integration app is packaged: its connections can't be registered by hand."""
+
+    INTEGRATION = "integration", "Integration"
+    APP = "app", "Integration app"
+
+
+class IntegrationQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        """Those the person administers or is a member of; all of them for a super admin."""
+        if user.is_super_admin:
+            return self
+        joined = Membership.objects.filter(user=user).values("integration")
+        return self.filter(
+            Q(pk__in=roles.administered(user, Integration).values("pk")) | Q(pk__in=joined)
+        )
+
+
+class Integration(models.Model):
+    """Flows that belong together, the connections registered for them, and who has access."""
+
+    slug = models.SlugField(max_length=50, unique=True)
+    name = models.CharField(max_length=80)
+    project = models.ForeignKey(Project, models.PROTECT, related_name="integrations")
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.INTEGRATION)
+    connections = models.ManyToManyField(
+        Connection, through="Registration", related_name="integrations"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IntegrationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+        permissions = [("administer_integration", "Administers the integration")]
+
+    def __str__(self):
+        return self.name
+
+    @property
+    def url_key(self) -> str:
+        return self.slug
+
+    def get_absolute_url(self):
+        return reverse("usage:connections", args=[self.slug])
+
+
+class IntegrationUserGrant(UserGrant):
+    content_object = models.ForeignKey(Integration, models.CASCADE, related_name="user_grants")
+
+
+class IntegrationTeamGrant(TeamGrant):
+    content_object = models.ForeignKey(Integration, models.CASCADE, related_name="team_grants")
+
+
+class Membership(models.Model):
+    """That a person has access to an integration, and through it to what is registered there."""
+
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
+    since = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["integration", "user"], name="membership_once")
+        ]
+
+
+class Registration(models.Model):
+    """That a connection may be used in an integration's flows."""
+
+    class How(models.TextChoices):
+        BY_HAND = "by_hand", "Registered by hand"
+        CREATED = "created", "Created here"
+        AUTOMATIC = "automatic", "Registered when a flow was saved"
+
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="registrations")
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="registrations")
+    how = models.CharField(max_length=10, choices=How, default=How.BY_HAND)
+    since = models.DateTimeField(auto_now_add=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["integration", "connection"], name="registration_once")
+        ]
+
+
+class Availability(models.Model):
+    """Narrows a connection to one project or one integration; without a row: the whole account."""
+
+    connection = models.OneToOneField(Connection, models.CASCADE, related_name="availability")
+    project = models.ForeignKey(Project, models.PROTECT, null=True, blank=True)
+    integration = models.ForeignKey(Integration, models.PROTECT, null=True, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                name="availability_one_of_both",
+                condition=Q(project=None, integration__isnull=False)
+                | Q(project__isnull=False, integration=None),
+            )
+        ]
+
+
+class UserQuerySet(models.QuerySet):
+    """Things that use a connection, each through the path that leads to its integration."""
+
+    integration = "integration"
+
+    def visible_to(self, user):
+        """Those of the integrations that the person sees; what stands alone, super admins see."""
+        if user.is_super_admin:
+            return self
+        return self.filter(**{f"{self.integration}__in": Integration.objects.visible_to(user)})
+
+
+class StepQuerySet(UserQuerySet):
+    integration = "flow__integration"
+
+
+class DataObjectQuerySet(models.QuerySet):
+    def visible_to(self, user):
+        """Those over connections that the person administers."""
+        return self.filter(connection__in=Connection.objects.visible_to(user))
+
+
+class Flow(models.Model):
+    """Steps that read from services and write to others; may stand alone."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80)
+    integration = models.ForeignKey(
+        Integration, models.PROTECT, null=True, blank=True, related_name="flows"
+    )
+    saved_at = models.DateTimeField(auto_now=True)
+
+    objects = UserQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+
+    def __str__(self):
+        return self.name
+
+
+class Step(models.Model):
+    """An export (reads from a service) or an import (writes to one) of a flow."""
+
+    class Kind(models.TextChoices):
+        EXPORT = "export", "Export"
+        IMPORT = "import", "Import"
+
+    flow = models.ForeignKey(Flow, models.CASCADE, related_name="steps")
+    kind = models.CharField(max_length=6, choices=Kind)
+    name = models.CharField(max_length=80)
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="steps")
+
+    objects = StepQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["flow", "name"], name="step_once")]
+
+    def __str__(self):
+        return f"{self.name} ({self.get_kind_display().lower()} of {self.flow})"
+
+
+class App(models.Model):
+    """Something built on data objects."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        ordering = ["name"]
+        default_permissions = ()
+
+    def __str__(self):
+        return self.name
+
+
+class DataObject(models.Model):
+    """An external data object of an app, read over a connection."""
+
+    app = models.ForeignKey(App, models.CASCADE, related_name="data_objects")
+    name = models.CharField(max_length=80)
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="data_objects")
+
+    objects = DataObjectQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["app", "name"], name="data_object_once")]
+
+    def __str__(self):
+        return f"{self.name} (data object of {self.app})"
+
+
+class Function(models.Model):
+    """A function that uses a connection."""
+
+    name = models.CharField(max_length=80)
+    integration = models.ForeignKey(
+        Integration, models.PROTECT, null=True, blank=True, related_name="functions"
+    )
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="functions")
+
+    objects = UserQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        constraints = [models.UniqueConstraint(fields=["name", "connection"], name="function_once")]
+
+    def __str__(self):
+        return f"{self.name} (function)"
+
+
+class IntegrationKeyQuerySet(models.QuerySet):
+    def usable(self):
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+
+class IntegrationKey(models.Model):
+    """What a flow presents to the runtime API; only its hash is kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    integration = models.ForeignKey(Integration, models.CASCADE, related_name="keys")
+    environment = models.ForeignKey(Environment, models.PROTECT)
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    issued_at = models.DateTimeField(auto_now_add=True)
+    issued_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = IntegrationKeyQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-issued_at"]
+        default_permissions = ()
+
+    def __str__(self):
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class Call(models.Model):
+    """One call that a flow made through ConnHub; names and numbers, never content."""
+
+    at = models.DateTimeField()
+    # Calls outlive what they name and are many: no constraint, no cascade.
+    connection = models.ForeignKey(
+        Connection, models.DO_NOTHING, related_name="calls", db_constraint=False, db_index=False
+    )
+    key = models.ForeignKey(
+        IntegrationKey, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+    flow = models.CharField(max_length=60, blank=True)
+    step = models.CharField(max_length=80, blank=True)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=300)
+    status = models.PositiveSmallIntegerField()
+    problem = models.CharField(max_length=40, blank=True)
+    took_ms = models.PositiveIntegerField()
+    bytes_in = models.PositiveBigIntegerField(default=0)
+    bytes_out = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        default_permissions = ()
+        indexes = [models.Index(fields=["connection", "at"]), models.Index(fields=["at"])]
+
+
+class CallDay(models.Model):
+    """A connection's calls of one day, by integration."""
+
+    day = models.DateField()
+    connection = models.ForeignKey(
+        Connection, models.DO_NOTHING, related_name="call_days", db_constraint=False, db_index=False
+    )
+    integration = models.ForeignKey(
+        Integration, models.DO_NOTHING, related_name="call_days", db_constraint=False
+    )
+    ok = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    last_at = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "day", "integration"], name="call_day_once"
+            )
+        ]

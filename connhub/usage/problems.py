@@ -1,0 +1,202 @@
+"""How the runtime API says no: RFC 9457 problem documents, each of a stable type."""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from connhub.errors import Refusal
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+# The page that mends it, where that is not the connection's summary.
+PAGES = {
+    "authorize-as-user": "authorize",
+    "not-connected": "authorize",
+    "reconnect-needed": "authorize",
+}
+
+
+class Unauthorized(Refusal):
+    code = "unauthorized"
+    text = "The call needs a valid integration key: Authorization: Bearer chk_… Check its expiry."
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class NotUsable(Refusal):
+    """There is no such connection, or it is not for this key: nobody can tell which."""
+
+    code = "not-registered"
+    text = (
+        "No connection of this name is registered with the key's integration. "
+        "Check the link name, or register the connection."
+    )
+    status = HTTPStatus.NOT_FOUND
+
+
+class AuthorizeAsUser(Refusal):
+    code = "authorize-as-user"
+    text = (
+        "This connection uses the credentials of the login user, and this user has authorized "
+        "none. Name the user in X-ConnHub-User, and have them authorize."
+    )
+
+
+class NotHTTP(Refusal):
+    code = "not-http"
+    text = "This service is not called over HTTP. Fetch the credentials and connect to it directly."
+
+
+class CredentialsNotAllowed(Refusal):
+    code = "credentials-not-allowed"
+    text = (
+        "This connection is for proxied calls only. "
+        "Call the service through ConnHub, or change the connection's access mode."
+    )
+    status = HTTPStatus.FORBIDDEN
+
+
+class RateLimited(Refusal):
+    """`wait_s` is the number of seconds after which the next call may come."""
+
+    code = "rate-limited"
+    text = "Too many calls. Wait as long as Retry-After says."
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, wait_s: int) -> None:
+        self.wait_s = wait_s
+        super().__init__()
+
+
+class MethodNotAllowed(Refusal):
+    code = "method-not-allowed"
+    text = "ConnHub does not pass this method on."
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__()
+
+
+class BadPath(Refusal):
+    code = "bad-path"
+    text = (
+        "The path or query has something in it that ConnHub does not pass on, "
+        "such as dot segments, empty segments or encoded slashes."
+    )
+    status = HTTPStatus.BAD_REQUEST
+
+
+class BadHeader(Refusal):
+    code = "bad-header"
+    text = "A header of the request is malformed or not passed on. Leave it out or correct it."
+    status = HTTPStatus.BAD_REQUEST
+
+
+class HeadersTooLarge(Refusal):
+    code = "headers-too-large"
+    text = "The request has too many headers, or too large ones: at most 100, and 64 KiB in all."
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+
+
+class RequestTooLarge(Refusal):
+    code = "request-too-large"
+    text = "The request's body is larger than ConnHub passes on. Send it in smaller parts."
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class RequestIncomplete(Refusal):
+    code = "request-incomplete"
+    text = "The request's body did not arrive in time. Send it again."
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
+class FormNeeded(Refusal):
+    code = "form-needed"
+    text = (
+        "This service takes its key in a form: send the body as application/x-www-form-urlencoded."
+    )
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
+class UpstreamUnreachable(Refusal):
+    code = "upstream-unreachable"
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class UpstreamTimeout(Refusal):
+    code = "upstream-timeout"
+    text = "The service did not answer in time. Whether it did what was asked is not known."
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
+class UpstreamMalformed(Refusal):
+    code = "upstream-malformed"
+    text = "The service's answer broke off or can't be read. Try again later."
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class AnswerTooLarge(Refusal):
+    code = "answer-too-large"
+    text = "The service's answer is larger than ConnHub passes on. Ask for less of it at a time."
+    status = HTTPStatus.BAD_GATEWAY
+
+
+class InternalError(Refusal):
+    code = "internal-error"
+    text = "Something went wrong inside ConnHub. Try again; tell whoever runs it if it stays."
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+async def answer(
+    send: Send, refusal: Refusal, *, request_id: str, link_name: str | None = None
+) -> None:
+    """Send the refusal as a problem document; `link_name` only if the caller may know of it."""
+    body = document(refusal, request_id=request_id, link_name=link_name)
+    headers = [
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-connhub-problem", refusal.code.encode()),
+        (b"x-request-id", request_id.encode()),
+        *_headers_of(refusal),
+    ]
+    await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def document(refusal: Refusal, *, request_id: str, link_name: str | None = None) -> bytes:
+    """The problem document (RFC 9457 section 3); `connection` links to the page that mends it."""
+    problem = {
+        "type": f"{settings.CONNHUB_URL}/api/v1/problems/{refusal.code}",
+        "title": refusal.code.replace("-", " ").capitalize(),
+        "status": int(refusal.status),
+        "detail": refusal.text,
+        "request_id": request_id,
+    }
+    if link_name:
+        problem["connection"] = settings.CONNHUB_URL + _page(refusal.code, link_name)
+    return json.dumps(problem, ensure_ascii=False).encode()
+
+
+def _headers_of(refusal: Refusal) -> list[tuple[bytes, bytes]]:
+    match refusal:
+        case Unauthorized():
+            return [(b"www-authenticate", b'Bearer realm="ConnHub"')]
+        case RateLimited():
+            return [(b"retry-after", str(refusal.wait_s).encode())]
+        case MethodNotAllowed():
+            return [(b"allow", refusal.allowed.encode())]
+        case RequestTooLarge() | RequestIncomplete():
+            return [(b"connection", b"close")]
+    return [(b"retry-after", b"5")] if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else []
+
+
+@lru_cache(maxsize=1024)
+def _page(code: str, link_name: str) -> str:
+    return reverse(f"connections:{PAGES.get(code, 'summary')}", args=[link_name])

@@ -1,0 +1,99 @@
+"""What goes on record when a key uses a credential, written before it gets anything."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from contextvars import Context, copy_context
+from functools import partial
+from typing import NamedTuple
+
+from django.db import transaction
+
+from connhub.audit.log import HEAD, AuditUnavailable, record
+from connhub.audit.models import Event, Head
+from connhub.connections.models import Connection
+from connhub.errors import Refusal
+
+from .models import IntegrationKey
+from .routes import in_thread
+
+FIRST_USED = "credential.first_used"
+
+
+class Waiting(NamedTuple):
+    """A record to be written for a call that waits for it, as that call's own."""
+
+    write: Callable[[], None]
+    context: Context
+    done: asyncio.Future[None]
+
+
+class Recorder:
+    """Writes the records of many calls together: one commit takes as long as a hundred records."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._waiting: list[Waiting] = []
+        self._writer: asyncio.Task | None = None
+
+    async def write(self, what: Callable[..., None], *args, **kwargs) -> None:
+        """Return when the record is committed. Raises: AuditUnavailable, DatabaseAway."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(Waiting(partial(what, *args, **kwargs), copy_context(), done))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        await done
+
+    async def _write_all(self) -> None:
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting, []
+                await self._write(batch)
+        finally:
+            self._writer = None
+
+    async def _write(self, batch: Sequence[Waiting]) -> None:
+        failure: Exception | None = None
+        try:
+            await in_thread(self._threads, _together, batch)
+        except Refusal as refusal:
+            failure = refusal
+        except Exception:
+            failure = AuditUnavailable()
+        for each in batch:
+            if each.done.done():
+                continue
+            if failure:
+                each.done.set_exception(failure)
+            else:
+                each.done.set_result(None)
+
+
+@transaction.atomic
+def _together(batch: Sequence[Waiting]) -> None:
+    for each in batch:
+        each.context.run(each.write)
+
+
+@transaction.atomic
+def credential_read(key: IntegrationKey, connection: Connection, *, outcome: str = "ok") -> None:
+    """That a key was handed the secret, or refused it. Raises: AuditUnavailable."""
+    record("credential.read", by=key, on=connection, outcome=outcome, change=False)
+
+
+@transaction.atomic
+def first_use(key: IntegrationKey, connection: Connection) -> None:
+    """That a key made its first call over a connection: once for good. Raises: AuditUnavailable."""
+    # All processes queue here, so that no two of them find nothing.
+    Head.objects.select_for_update().filter(pk=HEAD).first()
+    known = Event.objects.about(connection).filter(
+        action=FIRST_USED, actor_type=key._meta.model_name, actor_id=str(key.pk)
+    )
+    if not known.exists():
+        record(FIRST_USED, by=key, on=connection, change=False)
+
+
+@transaction.atomic
+def secret_redacted(key: IntegrationKey, connection: Connection) -> None:
+    """That a service sent the credential back, and that it was taken out of the answer."""
+    record("credential.redacted", by=key, on=connection, change=False)

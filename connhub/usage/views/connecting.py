@@ -1,0 +1,81 @@
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from connhub.connections.models import Connection
+from connhub.htmx import changed, wants_fragment
+from connhub.paging import page
+
+from .. import registration
+from ..find_usage import usage_of
+from ..forms import RegisterForm
+from ..projects import BY_LINK_NAME
+from .looking_up import administered, visible
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def connections(request, slug):
+    integration = visible(request, slug)
+    own = Connection.objects.visible_to(request.user)
+    context = {
+        "integration": integration,
+        "page": page(registration.for_listing(integration, own), BY_LINK_NAME, request.GET),
+        "may_register": registration.may_register(request.user, integration),
+    }
+    fragment = wants_fragment(request)
+    template = "usage/_connections.html" if fragment else "usage/connections.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "POST"])
+def register(request, slug):
+    integration = administered(request, slug)
+    registration.require_by_hand(integration)
+
+    typed = request.POST if request.method == "POST" else request.GET or None
+    form = RegisterForm(typed, integration=integration, by=request.user)
+    is_final = request.method == "POST" and "search" not in request.POST
+    if is_final and form.is_valid():
+        chosen = form.cleaned_data["connections"]
+        added = registration.register(integration, chosen, by=request.user)
+        said = (
+            f"Registered {', '.join(map(str, added))}."
+            if added
+            else "Nothing was left to register."
+        )
+        return changed(request, "registration", then=integration, message=said)
+    context = {
+        "integration": integration, "form": form, "show_errors": is_final,
+        "members": integration.memberships.count(),
+    }  # fmt: skip
+    searches = request.GET and wants_fragment(request)
+    template = "usage/_choices.html" if searches else "usage/register.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "POST"])
+def deregister(request, slug, link_name):
+    integration = administered(request, slug)
+    registered = integration.connections.filter(deleted_at=None)
+    connection = get_object_or_404(registered, link_name=link_name)
+    registration.require_by_hand(integration)
+
+    if request.method == "POST":
+        registration.deregister(integration, connection, by=request.user)
+        said = f"{connection} is no longer registered here."
+        return changed(request, "registration", then=integration, message=said)
+    flows = integration.flows.filter(steps__connection=connection).distinct().count()
+    context = {"integration": integration, "connection": connection, "flows": flows}
+    return render(request, "usage/deregister.html", context)
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def usage(request, link_name):
+    """Find usage: where one connection is used."""
+    seen = Connection.objects.visible_to(request.user).select_related("service")
+    connection = get_object_or_404(seen, link_name=link_name)
+    context = {"connection": connection, "usage": usage_of(connection, request.user)}
+    template = "usage/_usage.html" if wants_fragment(request) else "usage/usage.html"
+    return render(request, template, context)

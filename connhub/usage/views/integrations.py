@@ -1,0 +1,62 @@
+from django.contrib import messages
+from django.db.models import Prefetch
+from django.db.models.functions import Lower
+from django.shortcuts import render
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+from connhub.htmx import HttpResponseSeeOther, wants_fragment
+from connhub.paging import Order, page
+
+from .. import policies, projects, registration
+from ..forms import IntegrationForm
+from ..models import Integration, Step
+from .looking_up import visible
+
+FLOWS_BY_NAME = Order("name", Lower("name"), "slug")
+STEPS_ELSEWHERE = 100
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def integrations(request):
+    seen = projects.for_listing(Integration.objects.visible_to(request.user))
+    context = {
+        "page": page(seen, projects.BY_NAME, request.GET),
+        "may_create": policies.may_create(request.user),
+    }
+    fragment = wants_fragment(request)
+    template = "usage/_integrations.html" if fragment else "usage/integrations.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "POST"])
+def create(request):
+    policies.require_create(request.user)
+
+    form = IntegrationForm(request.POST or None, by=request.user)
+    if not form.is_valid():
+        return render(request, "usage/create.html", {"form": form})
+    integration = projects.create(
+        form.cleaned_data["name"],
+        slug=form.cleaned_data["slug"],
+        project=form.chosen_project,
+        by=request.user,
+    )
+    messages.success(request, f"{integration} is created. Register connections with it next.")
+    here = integration.get_absolute_url()
+    return HttpResponseClientRedirect(here) if request.htmx else HttpResponseSeeOther(here)
+
+
+@require_safe
+def flows(request, slug):
+    integration = visible(request, slug)
+    steps = Step.objects.select_related("connection__service").order_by("name")
+    own = integration.flows.prefetch_related(Prefetch("steps", steps))
+    context = {
+        "integration": integration,
+        "page": page(own, FLOWS_BY_NAME, request.GET),
+        "elsewhere": registration.steps_elsewhere(integration)[:STEPS_ELSEWHERE],
+    }
+    return render(request, "usage/flows.html", context)

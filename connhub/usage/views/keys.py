@@ -1,0 +1,61 @@
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.vary import vary_on_headers
+from django_htmx.http import trigger_client_event
+
+from connhub.accounts import environments
+from connhub.accounts.models import Environment
+from connhub.htmx import changed, wants_fragment
+
+from .. import keys as operations
+from .. import policies
+from ..forms import KeyForm
+from .looking_up import administered, visible
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def keys(request, slug):
+    integration = visible(request, slug)
+    context = {
+        "integration": integration,
+        "keys": integration.keys.select_related("environment", "issued_by"),
+        "may_administer": policies.may_administer(request.user, integration),
+        "lowest": environments.lowest(),
+        "higher": Environment.objects.order_by("position")[1:],
+    }
+    template = "usage/_keys.html" if wants_fragment(request) else "usage/keys.html"
+    return render(request, template, context)
+
+
+@require_http_methods(["GET", "POST"])
+def issue_key(request, slug):
+    """Makes a key for the lowest environment, and shows it this once."""
+    integration = administered(request, slug)
+
+    form, environment = KeyForm(request.POST or None), environments.lowest()
+    context = {"integration": integration, "form": form, "environment": environment}
+    if not form.is_valid():
+        return render(request, "usage/issue_key.html", context)
+    key, token = operations.issue(
+        integration,
+        environment,
+        name=form.cleaned_data["name"],
+        by=request.user,
+        expires_in=form.expires_in,
+    )
+    response = render(request, "usage/issued_key.html", context | {"key": key, "token": token})
+    return trigger_client_event(response, "key-changed") if request.htmx else response
+
+
+@require_http_methods(["GET", "POST"])
+def revoke_key(request, slug, pk):
+    integration = administered(request, slug)
+    key = get_object_or_404(integration.keys.select_related("environment"), pk=pk)
+
+    if request.method == "POST":
+        operations.revoke(key, by=request.user)
+        here = reverse("usage:keys", args=[integration.slug])
+        return changed(request, "key", then=here, message=f"{key} is revoked.")
+    return render(request, "usage/revoke_key.html", {"integration": integration, "key": key})
