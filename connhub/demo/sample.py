@@ -1,0 +1,254 @@
+"""Fills a fresh instance with a believable account, through the operations that people use."""
+
+import random
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from connhub.accounts.models import Environment, Team, User
+from connhub.connections import lifecycle
+from connhub.connections.auth import METHODS
+from connhub.connections.auth.base import Granted
+from connhub.connections.authorize import keep
+from connhub.connections.models import Connection, Status
+from connhub.demo.api import API_KEY
+from connhub.demo.cast import APPS, CONNECTIONS, INTEGRATIONS, PEOPLE
+from connhub.services.models import AuthMethod, OAuthApp, Origin, Service
+from connhub.sharing import roles
+from connhub.usage import keys
+from connhub.usage.models import (
+    App,
+    Call,
+    CallDay,
+    DataObject,
+    Flow,
+    Integration,
+    IntegrationKey,
+    Membership,
+    Project,
+    Registration,
+    Step,
+)
+
+CLIENT_ID = "connhub-demo"
+SCOPES = [
+    {"name": "profile.read", "label": "See who you are", "default": True},
+    {"name": "contacts.read", "label": "See contacts", "default": True},
+    {"name": "contacts.write", "label": "Add and change contacts"},
+    {"name": "orders.read", "label": "See orders"},
+]
+SHOWN_FIRST = {"sales_crm", "billing", "warehouse", "support_desk", "acme_orders", "acme_contacts"}
+ERRORS = {
+    Status.RECONNECT_NEEDED: "The service no longer accepts this authorization.",
+    Status.FAILING: "The service does not answer as it should.",
+}
+
+
+def list_provider(base: str, client_secret: str) -> None:
+    """List Acme Cloud, the provider beside this instance, as two custom services."""
+    cloud = _service("acme-cloud", "Acme Cloud", f"{base}/api", "/me")
+    AuthMethod.objects.update_or_create(
+        service=cloud,
+        kind="oauth2_code",
+        defaults={
+            "label": "OAuth 2.0",
+            "config": {
+                "authorize_url": f"{base}/authorize",
+                "token_url": f"{base}/token",
+                "revoke_url": f"{base}/revoke",
+                "token_auth": "client_secret_basic",
+                "scope_delimiter": " ",
+                "pkce": True,
+            },
+            "scopes": SCOPES,
+        },
+    )
+    app = OAuthApp.objects.filter(service=cloud, shared=True).first()
+    app = app or OAuthApp(service=cloud, shared=True)
+    app.client_id = CLIENT_ID
+    app.client_secret.put(client_secret)
+    app.save()
+    orders = _service("acme-orders", "Acme Orders", f"{base}/keyed", "/orders")
+    keys = [
+        {
+            "name": "X-Api-Key",
+            "in": "header",
+            "label": "API key",
+            "help": f"In this demo: {API_KEY}",
+        }
+    ]
+    AuthMethod.objects.update_or_create(
+        service=orders, kind="api_key", defaults={"label": "API key", "config": {"keys": keys}}
+    )
+
+
+def _service(slug: str, name: str, base_url: str, test_path: str) -> Service:
+    service, _ = Service.objects.update_or_create(
+        slug=slug,
+        defaults={
+            "name": name,
+            "origin": Origin.CUSTOM,
+            "category": "CRM",
+            "monogram": "Ac",
+            "colour": "#7a4b9e",
+            "base_url": base_url,
+            "test": {"method": "GET", "path": test_path, "expect": [200]},
+        },
+    )
+    return service
+
+
+@transaction.atomic
+def fill(password: str) -> None:
+    """People, connections in every status, integrations with flows, 30 days of calls."""
+    chance = random.Random(20)  # noqa: S311 - the same account at every start
+    people = [
+        User.objects.create_user(email, password, name=name, role=role)
+        for name, email, role in PEOPLE
+    ]
+    makers = [person for person in people if person.role != "member"]
+    team = Team(name="Data platform")
+    team.save()
+    team.user_set.add(*people[3:5])
+    made = {row[1]: _connection(row, chance, makers, team) for row in CONNECTIONS}
+    integrations = _integrations(made, people)
+    _apps(made)
+    for _, link_name, _, _, _, per_day, failing in CONNECTIONS:
+        if per_day:
+            _calls(made[link_name], integrations, per_day, failing, chance)
+
+
+def _connection(row: tuple, chance: random.Random, makers: list[User], team: Team) -> Connection:
+    name, link_name, slug, kind, status, _, _ = row
+    # The person one signs in as has the connections worth looking at first.
+    maker = makers[0] if link_name in SHOWN_FIRST else chance.choice(makers)
+    offered = AuthMethod.objects.select_related("service").filter(kind=kind)
+    method = offered.filter(service__slug=slug)[0]
+    details = lifecycle.Details(
+        name=name,
+        parameters={p["name"]: p.get("placeholder") or "acme" for p in method.service.parameters},
+        secrets={
+            field.name: _secret(slug) for field in METHODS[kind].fields(method) if field.secret
+        },
+        scopes=[scope["name"] for scope in method.scopes if scope.get("default")],
+        access_mode="credentials" if kind == "database" else "proxy",
+        client_id="" if slug.startswith("acme") else "acme-client",
+        client_secret="" if slug.startswith("acme") else secrets.token_urlsafe(24),
+    )
+    connection = lifecycle.create(method, details, link_name=link_name, by=maker)
+    for other in chance.sample(makers, chance.randint(0, 2)):
+        roles.grant(connection, other, by=maker)
+    if chance.random() < 0.2:
+        roles.grant(connection, team, by=maker)
+    _set_status(connection, status, chance, maker)
+    born = timezone.now() - timedelta(days=chance.randint(40, 400))
+    Connection.objects.filter(pk=connection.pk).update(created_at=born)
+    return connection
+
+
+def _secret(slug: str) -> str:
+    return API_KEY if slug == "acme-orders" else secrets.token_urlsafe(24)
+
+
+def _set_status(connection: Connection, status: str, chance: random.Random, by: User) -> None:
+    if status == "not_connected":
+        return
+    if METHODS[connection.auth_method.kind].interactive:
+        tokens = {
+            "access_token": secrets.token_urlsafe(24),
+            "refresh_token": secrets.token_urlsafe(24),
+        }
+        expires_at = timezone.now() + timedelta(days=chance.randint(20, 60))
+        keep(
+            connection,
+            Granted(tokens, expires_at, True, connection.scopes, by.email),
+            environment=None,
+        )
+    if status == "revoked":
+        lifecycle.revoke(connection, by=by)
+    elif status != "connected":
+        worse = Status[status.upper()]
+        connection.credentials.update(status=worse, last_error=ERRORS[worse])
+        connection.sum_up()
+
+
+def _integrations(made: dict[str, Connection], people: list[User]) -> list[Integration]:
+    integrations = []
+    for number, ((name, project), flows) in enumerate(INTEGRATIONS.items()):
+        belongs_to, _ = Project.objects.get_or_create(
+            slug=slugify(project), defaults={"name": project}
+        )
+        integration = Integration.objects.create(slug=slugify(name), name=name, project=belongs_to)
+        roles.grant(integration, people[number % 4], by=people[0])
+        for person in people[5 + number % 3 : 8 + number % 3]:
+            Membership.objects.create(integration=integration, user=person)
+        for flow_name, steps in flows.items():
+            flow = Flow.objects.create(
+                slug=slugify(flow_name), name=flow_name, integration=integration
+            )
+            for kind, step_name, link_name in steps:
+                Step.objects.create(
+                    flow=flow, kind=kind, name=step_name, connection=made[link_name]
+                )
+                Registration.objects.get_or_create(
+                    integration=integration, connection=made[link_name], defaults={"by": people[0]}
+                )
+        for environment in Environment.objects.all():
+            keys.issue(
+                integration, environment, name=f"{environment.short} runner", by=people[number % 4]
+            )
+        integrations.append(integration)
+    return integrations
+
+
+def _apps(made: dict[str, Connection]) -> None:
+    for name, objects in APPS.items():
+        app = App.objects.create(slug=slugify(name), name=name)
+        for object_name, link_name in objects:
+            DataObject.objects.create(app=app, name=object_name, connection=made[link_name])
+
+
+def _calls(
+    connection: Connection,
+    integrations: list[Integration],
+    per_day: int,
+    failing: float,
+    chance: random.Random,
+) -> None:
+    users = [i for i in integrations if connection in i.connections.all()] or integrations[:1]
+    key = users[0].keys.order_by("-environment__position")[0]
+    now = timezone.now()
+    days, raw = [], []
+    for back in range(30):
+        at = now - timedelta(days=back, minutes=chance.randint(1, 240))
+        weekend = 0.35 if at.weekday() > 4 else 1
+        calls = int(per_day * weekend * chance.uniform(0.7, 1.15) * (1 - back / 60))
+        failed = int(calls * failing * chance.uniform(0.2, 1.8))
+        days.append(
+            CallDay(
+                day=at.date(), connection=connection, integration=users[0],
+                ok=calls - failed, failed=failed, last_at=at,
+            )
+        )  # fmt: skip
+        raw += [_call(connection, key, at, chance, failing) for _ in range(min(calls, 3))]
+    CallDay.objects.bulk_create(days)
+    Call.objects.bulk_create(raw)
+
+
+def _call(
+    connection: Connection, key: IntegrationKey, at: datetime, chance: random.Random, failing: float
+) -> Call:
+    failed = chance.random() < failing
+    return Call(
+        at=at - timedelta(seconds=chance.randint(0, 3600)),
+        connection=connection,
+        key=key,
+        method="GET",
+        path=connection.service.test.get("path", "/"),
+        status=502 if failed else 200,
+        took_ms=int(chance.lognormvariate(4.6, 0.5)),
+        bytes_out=chance.randint(200, 40_000),
+    )

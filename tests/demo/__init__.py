@@ -1,0 +1,1 @@
+"""Tests of Acme Cloud, the demo provider."""
