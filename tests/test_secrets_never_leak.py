@@ -1,0 +1,303 @@
+"""SECURITY 2.1, 9.4: no secret comes out again, on any page, for anybody, nor in the logs.
+
+Every URL is walked, so a new one is covered by itself. One with an argument that is not known yet
+fails with a hint where to add a value.
+"""
+
+import base64
+import logging
+from collections.abc import Iterator
+from urllib.parse import quote
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.forms import PasswordInput
+from django.test import Client
+
+from connhub.accounts import environments
+from connhub.accounts.models import User
+from connhub.audit.models import Event
+from connhub.connections.auth.base import Granted
+from connhub.connections.authorize import keep
+from connhub.connections.models import Authorization, Connection, Credential
+from connhub.forms import SecretField
+from connhub.services.models import OAuthApp
+from connhub.usage import flows, keys, registration
+from connhub.vault.fields import SealedField
+from tests.conftest import CANARY
+from tests.every_url import Page, pages
+from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory, connect
+
+pytestmark = pytest.mark.django_db
+
+CAST = ["ada", "bob", "eve", "root", "nobody"]
+KINDS = {
+    "api_key": {"key_1": CANARY},
+    "basic": {"username": "grace", "password": CANARY},
+    "bearer": {"token": CANARY},
+    "database": {"password": CANARY},
+    "oauth2_code": {"access_token": CANARY, "refresh_token": CANARY, "id_token": CANARY},
+}
+OAUTH = {
+    "authorize_url": "https://login.service.example/authorize",
+    "token_url": "https://login.service.example/token",
+    "revoke_url": "https://login.service.example/revoke",
+}
+# Nothing but catch-alls, which answer 404 to everything.
+FINDS_NOTHING = {"admin:unnamed", "api-1:nothing_here", "api-1:api-root"}
+
+
+# --- What a secret looks like wherever it turns up ------------------------------------------------
+
+
+def spellings(secret: str) -> set[str]:
+    """The secret as it is, reversed, in halves, and encoded in the ways that pages and headers know."""
+    half = len(secret) // 2
+    parts = {secret[:half], secret[half:]}
+    parts |= {part[::-1] for part in parts}
+    encoded = {quote(secret, safe=""), secret.encode().hex()}
+    for shift in range(3):  # base64 differs with where in a longer text the secret begins
+        text = base64.b64encode(b"\0" * shift + secret.encode()).decode().rstrip("=")
+        encoded.add(text[shift and 4 : -2])
+    return parts | encoded
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<p>{CANARY}</p>",
+        f"key={quote(CANARY, safe='')}",
+        CANARY[::-1],
+        CANARY[: len(CANARY) // 2] + "…",
+        "…" + CANARY[len(CANARY) // 2 :],
+        CANARY.encode().hex(),
+        base64.b64encode(CANARY.encode()).decode(),
+        base64.b64encode(f"u:{CANARY}".encode()).decode(),
+        base64.b64encode(f"grace:{CANARY}".encode()).decode(),
+        base64.b64encode(f"grace1:{CANARY}@".encode()).decode(),
+    ],
+)
+def test_a_leak_would_be_found(text):
+    assert leaks(text, {CANARY})
+
+
+def leaks(text: str, secrets: set[str]) -> list[str]:
+    return [spelling for secret in secrets for spelling in spellings(secret) if spelling in text]
+
+
+# --- Secrets planted wherever one can be stored -----------------------------------------------------
+
+
+@pytest.fixture
+def planted(ada, bob, integration, settings) -> dict[str, list]:
+    """A secret in every place, and the values of every URL's arguments that lead to them."""
+    settings.CONNHUB_EGRESS_ALLOW = []
+    made = {kind: plant(kind, ada) for kind in KINDS}
+    registration.register(integration, list(made.values()), by=ada)
+    key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
+    flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
+    pending = Authorization(
+        connection=made["oauth2_code"], user=ada, redirect_uri="https://x.example", state_digest="s",
+        session_digest="s", expires_at=key.expires_at,
+    )  # fmt: skip
+    pending.verifier.put(CANARY)
+    pending.save()
+    integration.memberships.create(user=bob)
+    return arguments(made, integration, key, bob) | {"token": [token]}
+
+
+def plant(kind: str, by: User) -> Connection:
+    driver = "postgresql" if kind == "database" else ""
+    service = ServiceFactory(slug=f"{kind}-service".replace("_", "-"), driver=driver)
+    method = AuthMethodFactory(service=service, kind=kind, label=kind)
+    if kind == "oauth2_code":
+        method.config = OAUTH
+        method.save()
+        shared = OAuthApp(service=service, shared=True, client_id="shared")
+        shared.client_secret.put(CANARY)
+        shared.save()
+    own_app = {"client_id": "ours", "client_secret": CANARY} if kind == "oauth2_code" else {}
+    where = {"host": "db.example", "port": "5432", "database": "crm", "user": "grace"}
+    connection = connect(
+        by, method=method, name=f"With {kind}", link_name=f"with_{kind}", secrets=KINDS[kind],
+        access_mode="credentials", parameters=where if driver else {}, **own_app,
+    )  # fmt: skip
+    keep(connection, Granted(KINDS[kind], renewable=True), environment=None)
+    return connection
+
+
+def steps(connections: dict[str, Connection]) -> list[flows.DeclaredStep]:
+    return [flows.DeclaredStep(kind, "export", c.link_name) for kind, c in connections.items()]
+
+
+def arguments(connections, integration, key, member) -> dict[str, list]:
+    """By argument, or by the beginning of the route (or the URL's name) and the argument."""
+    first = next(iter(connections.values()))
+    rows = {
+        "accounts/user": member.pk,
+        "accounts/environment": environments.lowest().pk,
+        "audit/event": Event.objects.latest("sequence").pk,
+        "connections/connection": first.pk,
+        "usage/project": integration.project_id,
+        "usage/integration": integration.pk,
+        "usage/flow": integration.flows.get().pk,
+        "usage/integrationkey": key.pk,
+    }
+    return {
+        "link_name": [connection.link_name for connection in connections.values()],
+        "integrations/.link_name": [first.link_name],
+        "slug": [integration.slug],
+        "services/.slug": [connection.service.slug for connection in connections.values()],
+        "connections/new/.slug": [connection.service.slug for connection in connections.values()],
+        "service": [connections["oauth2_code"].service.slug],
+        "api/v1/flows/.slug": ["nightly"],
+        "usage:remove_member.pk": [member.pk],
+        "usage:revoke_key.pk": [key.pk],
+        "content_type_id": [ContentType.objects.get_for_model(Connection).pk],
+        "admin/r/.object_id": [first.pk],
+        # Not of ConnHub's own: closed to everybody.
+        "admin/auth/.object_id": ["1"],
+        "admin/axes/.object_id": ["1"],
+        **{f"admin/{model}/.object_id": [pk] for model, pk in rows.items()},
+        "app_label": ["connections"],
+        "url": ["anything"],
+        "rest": ["anything"],
+    }
+
+
+def test_every_place_for_a_secret_has_one(planted):
+    empty = [
+        model.__name__
+        for model in (Credential, OAuthApp, Authorization)
+        if not all(
+            CANARY in str(getattr(row, field.name).open().reveal())
+            for row in model.objects.all()
+            for field in model._meta.fields
+            if isinstance(field, SealedField)
+        )
+        or not model.objects.exists()
+    ]
+
+    assert empty == []
+    assert Credential.objects.count() == len(KINDS)
+
+
+# --- The walk -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def visitor(request, who) -> Client:
+    visitor = Client(raise_request_exception=False)
+    if who != "nobody":
+        visitor.force_login(request.getfixturevalue(who))
+    return visitor
+
+
+def everything_of(response) -> str:
+    body = b"".join(response.streaming_content) if response.streaming else response.content
+    return body.decode(errors="replace") + str(response.headers) + str(response.cookies)
+
+
+def ways_to_ask(page: Page, token: str) -> Iterator[dict]:
+    """As a browser, as htmx, and with an integration key."""
+    yield {}
+    yield {"HX-Request": "true"}
+    if page.route.startswith("api/"):
+        yield {"Authorization": f"Bearer {token}"}
+
+
+def logged(caplog) -> str:
+    return "".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records)
+
+
+@pytest.mark.parametrize("who", CAST)
+def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    secrets = {CANARY, PASSWORD, planted["token"][0]}
+
+    leaking, broken = [], []
+    for page in pages(planted):
+        for headers in ways_to_ask(page, planted["token"][0]):
+            response = visitor.get(page.url, headers=headers)
+            if leaks(everything_of(response), secrets):
+                leaking.append(page.url)
+            if response.status_code >= 500:
+                broken.append(page.url)
+
+    assert leaking == []
+    assert broken == []
+    assert leaks(logged(caplog) + "".join(capfd.readouterr()), secrets) == []
+
+
+def test_the_walk_reaches_every_page(planted, ada, root):
+    """A value that leads nowhere would hide a page from the test above."""
+    visitors = [Client(), Client()]
+    visitors[0].force_login(ada)
+    visitors[1].force_login(root)
+    key = {"Authorization": f"Bearer {planted['token'][0]}"}
+
+    unreached = {
+        page.name
+        for page in pages(planted)
+        if all(visitor.get(page.url, headers=key).status_code == 404 for visitor in visitors)
+    }
+
+    assert unreached == FINDS_NOTHING
+
+
+@pytest.mark.parametrize("who", ["ada", "root"])
+def test_no_form_gives_back_what_was_typed_or_stored(planted, visitor, who, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    typed = "typed-" + CANARY[::-1] + "-just-now"
+
+    leaking, asked = [], 0
+    for page in pages(planted):
+        for data in wrongly_filled_in(visitor, page.url, typed):
+            asked += 1
+            for headers in ({}, {"HX-Request": "true"}):
+                response = visitor.post(page.url, data, headers=headers)
+                if leaks(everything_of(response), {CANARY, typed}):
+                    leaking.append(page.url)
+
+    assert leaking == []
+    assert asked >= 10
+    assert leaks(logged(caplog) + "".join(capfd.readouterr()), {CANARY, typed}) == []
+
+
+def wrongly_filled_in(visitor: Client, url: str, secret: str) -> Iterator[dict]:
+    """The page's forms with a secret where one belongs, and nonsense or nothing in all else."""
+    context = visitor.get(url).context
+    form = context.get("form") if context else None
+    for nonsense in ("\0", "") if form is not None else ():
+        yield {
+            name: secret if is_for_secrets(field) else nonsense
+            for name, field in form.fields.items()
+        }
+
+
+def is_for_secrets(field) -> bool:
+    return isinstance(field, SecretField) or isinstance(field.widget, PasswordInput)
+
+
+def test_the_record_holds_no_secret(planted):
+    assert leaks(str(list(Event.objects.values())), {CANARY, PASSWORD, planted["token"][0]}) == []
+
+
+def test_an_error_in_a_page_puts_no_secret_in_the_logs(
+    planted, client, ada, monkeypatch, caplog, capfd
+):
+    client.force_login(ada)
+    client.raise_request_exception = False
+
+    def fail(event, change):
+        raise RuntimeError("cannot happen")
+
+    monkeypatch.setattr("connhub.audit.log._append", fail)
+    response = client.post(
+        "/connections/with_bearer/edit/",
+        {"name": "x", "s_token": CANARY, "access_mode": "proxy", "description": ""},
+    )
+
+    assert response.status_code == 500
+    assert leaks(everything_of(response), {CANARY}) == []
+    assert leaks(logged(caplog) + "".join(capfd.readouterr()), {CANARY}) == []
