@@ -1,0 +1,104 @@
+"""Every page, as people have it before them: wide and narrow, light and dark, without a mouse."""
+
+import pytest
+from playwright.sync_api import expect
+
+from connhub.sharing import roles
+from tests.browser.conftest import serious_axe_findings
+from tests.factories import IntegrationFactory, connect
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATHS = (
+    "/connections/",
+    "/connections/new/",
+    "/connections/new/SERVICE/",
+    "/connections/billing/",
+    "/connections/billing/edit/",
+    "/connections/billing/revoke/",
+    "/connections/billing/usage/",
+    "/services/",
+    "/services/SERVICE/",
+    "/integrations/",
+    "/integrations/order-to-cash/connections/",
+    "/integrations/order-to-cash/keys/",
+    "/settings/",
+    "/profile/",
+    "/profile/connections/",
+    "/environments/",
+    "/audit/",
+    "/api/v1/docs",
+)
+MOST_BYTES = 60 * 1024
+
+
+@pytest.fixture
+def account(root):
+    """A super admin who has a connection and an integration."""
+    connection = connect(root)
+    integration = IntegrationFactory(name="Order to cash", slug="order-to-cash")
+    roles.grant(integration, root, by=root)
+    return root, connection
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "height"), [("light", 1440, 900), ("dark", 390, 844)], ids=["wide", "phone"]
+)
+def test_pages_are_whole_and_accessible(
+    page, app_server, account, sign_in, complaints, scheme, width, height
+):
+    person, connection = account
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(person)
+    found = {}
+
+    for path in PATHS:
+        page.goto(app_server.url + path.replace("SERVICE", connection.service.slug))
+        problems = serious_axe_findings(page)
+        if page.evaluate(
+            "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+        ):
+            problems.append("wider than the screen")
+        if problems:
+            found[path] = problems
+
+    assert found == {}
+    assert complaints == []
+
+
+def test_listing_is_light_and_asks_nobody_else(page, app_server, account, sign_in):
+    person, _ = account
+    sign_in(person)
+    sizes, elsewhere = [], []
+
+    def weigh(response):
+        if not response.url.startswith(app_server.url):
+            elsewhere.append(response.url)
+        if response.request.resource_type in ("document", "stylesheet", "script"):
+            sizes.append(response.request.sizes()["responseBodySize"])
+
+    page.on("response", weigh)
+    page.goto(f"{app_server.url}/connections/")
+    page.wait_for_load_state("networkidle")
+
+    assert elsewhere == []
+    assert len(sizes) >= 3
+    assert sum(sizes) <= MOST_BYTES
+
+
+def test_revoke_from_the_listing_by_keyboard_alone(page, app_server, account, sign_in):
+    person, _ = account
+    sign_in(person)
+
+    revoke = page.locator("tbody").get_by_role("link", name="Revoke Billing")
+    revoke.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    button = page.get_by_role("dialog").get_by_role("button", name="Revoke")
+    while not button.evaluate("button => button === document.activeElement"):
+        page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(page.locator("tbody .pill")).to_have_text("Revoked")
+    expect(page.get_by_role("dialog")).to_be_hidden()
