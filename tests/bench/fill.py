@@ -1,0 +1,96 @@
+"""Fills an empty database with many connections, straight into the tables."""
+
+from datetime import timedelta
+
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.utils import timezone
+
+from connhub.accounts.models import Role, User
+from connhub.connections.models import (
+    Connection,
+    ConnectionUserGrant,
+    Credential,
+    Settings,
+    Status,
+)
+from connhub.services.models import AuthMethod
+from connhub.usage.models import CallDay, Integration, Project
+from tests.factories import AuthMethodFactory, UserFactory
+
+STATUSES = [Status.CONNECTED] * 16 + [
+    Status.NOT_CONNECTED,
+    Status.REVOKED,
+    Status.FAILING,
+    Status.RECONNECT_NEEDED,
+]
+BATCH = 2000
+
+
+@transaction.atomic
+def fill(count: int) -> dict[str, User]:
+    """Connections of 20 services, a fifth of them one person's and 50 of them another's."""
+    people = {
+        "of 50": UserFactory(name="Few", role=Role.ADMIN),
+        "of a fifth": UserFactory(name="Many", role=Role.ADMIN),
+        "super admin": UserFactory(name="All", role=Role.SUPER_ADMIN),
+    }
+    methods = [AuthMethodFactory() for _ in range(20)]
+    connections = Connection.objects.bulk_create(
+        (_connection(n, methods[n % 20], people["super admin"]) for n in range(count)), BATCH
+    )
+    Settings.objects.bulk_create((Settings(connection=c) for c in connections), BATCH)
+    Credential.objects.bulk_create(
+        (
+            Credential(connection=c, status=c.status, connected_at=timezone.now())
+            for c in connections
+        ),
+        BATCH,
+    )
+    _grant(people["of 50"], connections[:: max(count // 50, 1)])
+    _grant(people["of a fifth"], connections[::5])
+    _grant(people["super admin"], connections[:1000])
+    _calls(connections[:2000])
+    return people
+
+
+def _connection(number: int, method: AuthMethod, by: User) -> Connection:
+    return Connection(
+        name=f"Connection number {number}",
+        link_name=f"c{number}",
+        service=method.service,
+        auth_method=method,
+        status=STATUSES[number % len(STATUSES)],
+        created_by=by,
+    )
+
+
+def _grant(person: User, connections: list[Connection]) -> None:
+    permission = Permission.objects.get(codename="administer_connection")
+    ConnectionUserGrant.objects.bulk_create(
+        (
+            ConnectionUserGrant(user=person, permission=permission, content_object=c)
+            for c in connections
+        ),
+        BATCH,
+    )
+
+
+def _calls(connections: list[Connection]) -> None:
+    project = Project.objects.create(slug="p", name="P")
+    integration = Integration.objects.create(slug="i", name="I", project=project)
+    today = timezone.now()
+    CallDay.objects.bulk_create(
+        (
+            CallDay(
+                day=(today - timedelta(days=back)).date(),
+                connection=c,
+                integration=integration,
+                ok=9,
+                last_at=today,
+            )
+            for c in connections
+            for back in range(30)
+        ),
+        BATCH,
+    )
