@@ -359,6 +359,7 @@ STORAGES = {
 WHITENOISE_MAX_AGE = 3600
 
 LANGUAGE_CODE = "en-gb"
+USE_I18N = False
 TIME_ZONE = read("TIME_ZONE", default="UTC")
 try:
     ZoneInfo(TIME_ZONE)

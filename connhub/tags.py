@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from zlib import crc32
 
 from django import template
@@ -33,10 +34,14 @@ STYLES = {
     "item": "",
     "item-danger": "danger",
 }
+POPUP = ' hx-get="{}" hx-target="#dialog" aria-haspopup="dialog"'
+WORDED = '<a class="{}" href="{}"{}>{}{}</a>'
+BARE = '<a class="iconbtn" href="{}"{} aria-label="{}" data-tip="{}">{}</a>'
 
 
-@register.simple_tag
-def icon(name: str) -> SafeString:
+@register.simple_tag(name="icon")
+@cache
+def _icon(name: str) -> SafeString:
     """An icon of `static/icons.svg`. It says nothing to a screen reader: put text beside it."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static("icons.svg"), name
@@ -50,22 +55,23 @@ def heading(context) -> SafeString:
     return block.render(context) if block else SafeString()
 
 
-@register.inclusion_tag("ui/_action.html")
-def action(url_name: str, target, label: str, *, icon="", style="link", popup=True) -> dict:
+@register.simple_tag
+def action(
+    url_name: str, target, label: str, *, icon: str = "", style: str = "link", popup: bool = True
+) -> SafeString:
     """A link to what can be done with `target`, opened in the pop-up where there is JavaScript.
 
     `target` is named in the URL by its `url_key` (one value or several), else its pk; None = not at
     all. `style`: link, btn, primary, danger, iconbtn, item or item-danger (in a menu).
     """
-    return {
-        "url": reverse(url_name, args=_url_args(target)),
-        "target": target,
-        "label": label,
-        "icon": icon,
-        "css": STYLES[style],
-        "bare": style == "iconbtn",
-        "popup": popup,
-    }
+    # Written here and not in a template: a listing has hundreds of them.
+    url = reverse(url_name, args=_url_args(target))
+    picture = _icon(icon) if icon else ""
+    into_popup = format_html(POPUP, url) if popup else ""
+    if style == "iconbtn":
+        about = label if target is None else f"{label} {target}"
+        return format_html(BARE, url, into_popup, about, label, picture)
+    return format_html(WORDED, STYLES[style], url, into_popup, picture, label)
 
 
 def _url_args(target) -> list:

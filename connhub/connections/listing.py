@@ -117,8 +117,8 @@ def stages(connection: Connection, environments: list[Environment]) -> list[Stag
 
 def needing_attention(user: User) -> QuerySet[Connection]:
     """What only a person can put right, worst first."""
-    mine = roles.administered(user, Connection).values("pk")
-    failing = Connection.objects.live().filter(status__gte=Status.FAILING, pk__in=mine)
+    mine = roles.administered_by(user, Connection)
+    failing = Connection.objects.live().filter(mine, status__gte=Status.FAILING)
     return failing.order_by("-status", "link_name")
 
 
@@ -215,5 +215,5 @@ def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> Conne
     if owner := wanted.get("show"):
         queryset = queryset.filter(whose[owner])
         if owner == "shared":
-            queryset = queryset.filter(pk__in=roles.administered(user, Connection).values("pk"))
+            queryset = queryset.filter(roles.administered_by(user, Connection))
     return queryset

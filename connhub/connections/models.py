@@ -55,7 +55,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         """Those the person may see: the ones they administer; all of them for a super admin."""
         if user.is_super_admin:
             return self.live()
-        return self.live().filter(pk__in=roles.administered(user, Connection).values("pk"))
+        return self.live().filter(roles.administered_by(user, Connection))
 
     def for_listing(self):
         """With what a row of the listing shows, in as many queries however long the list."""

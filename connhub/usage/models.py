@@ -39,9 +39,7 @@ class IntegrationQuerySet(models.QuerySet):
         if user.is_super_admin:
             return self
         joined = Membership.objects.filter(user=user).values("integration")
-        return self.filter(
-            Q(pk__in=roles.administered(user, Integration).values("pk")) | Q(pk__in=joined)
-        )
+        return self.filter(roles.administered_by(user, Integration) | Q(pk__in=joined))
 
 
 class Integration(models.Model):

@@ -44,10 +44,8 @@ def require_issue(user: User, integration: Integration, environment: Environment
 
 def belonging_to(user: User) -> QuerySet[Integration]:
     """Those the person administers or is a member of; to a super admin, too, only those."""
-    administered = roles.administered(user, Integration).values("pk")
-    return Integration.objects.filter(
-        Q(pk__in=administered) | Q(pk__in=user.memberships.values("integration"))
-    )
+    joined = Q(pk__in=user.memberships.values("integration"))
+    return Integration.objects.filter(roles.administered_by(user, Integration) | joined)
 
 
 def projects_open_to(user: User) -> QuerySet[Project]:
@@ -61,7 +59,7 @@ def usable_connections(user: User) -> QuerySet[Connection]:
     belonging = belonging_to(user)
     registered = Registration.objects.filter(integration__in=belonging.values("pk"))
     return Connection.objects.live().filter(
-        Q(pk__in=roles.administered(user, Connection).values("pk"))
+        roles.administered_by(user, Connection)
         | Q(pk__in=registered.values("connection"))
         | Q(availability__project__in=belonging.values("project"))
     )

@@ -33,7 +33,7 @@ def profile_connections(request):
 def _listing(request, page_template, *, only_own=False):
     visible = Connection.objects.visible_to(request.user)
     if only_own:
-        visible = visible.filter(pk__in=roles.administered(request.user, Connection).values("pk"))
+        visible = visible.filter(roles.administered_by(request.user, Connection))
     services = Service.objects.filter(pk__in=visible.values("service")).only("slug", "name")
     environments = list(Environment.objects.all())
     filters = FilterForm(request.GET, services=services, environments=environments)
