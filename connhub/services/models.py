@@ -99,6 +99,11 @@ class AuthMethod(models.Model):
     def __str__(self):
         return self.label
 
+    @property
+    def api_keys(self) -> list[dict]:
+        """Where each API key goes; a template that asked the config for `keys` would get names."""
+        return self.config.get("keys", [])
+
 
 class Endpoint(models.Model):
     """Where a service answers in one environment, if that differs from its base URL."""
