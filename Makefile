@@ -1,7 +1,6 @@
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
-export CONNHUB_HOME CONNHUB_ENV_FILE PORT
 .DEFAULT_GOAL := help
 .PHONY: help run demo test check format bench lock browser
 
