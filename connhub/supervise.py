@@ -38,16 +38,19 @@ class Process:
         self.running = subprocess.Popen(  # noqa: S603
             self.command,
             env=os.environ | self.environment,
-            process_group=0,  # so that Ctrl-C reaches the supervisor alone, which ends the rest
-            preexec_fn=_end_with_parent,
+            preexec_fn=_depend_on_parent,
         )
 
     def has_ended(self) -> bool:
         return self.running is not None and self.running.poll() is not None
 
 
-def _end_with_parent() -> None:
-    """In the child: it gets SIGTERM when its parent is gone, even by kill -9."""
+def _depend_on_parent() -> None:
+    """In the child: it gets SIGTERM when its parent is gone, even by kill -9.
+
+    Ctrl-C reaches the whole group; until a child handles it, it leaves that to its parent.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if LIBC:
         LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
