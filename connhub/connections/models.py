@@ -43,6 +43,12 @@ class AccessMode(models.TextChoices):
     CREDENTIALS = "credentials", "Proxy and credentials"
 
 
+SHOWN_OF_SERVICE = (
+    *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
+    *("service__driver", "service__test", "auth_method__kind"),
+)
+
+
 class ConnectionQuerySet(models.QuerySet["Connection"]):
     def live(self):
         return self.filter(deleted_at=None)
@@ -57,9 +63,19 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
             return self.live()
         return self.live().filter(roles.administered_by(user, Connection))
 
+    def for_summary(self):
+        """With all that its own page shows."""
+        whole = self.select_related("service", "auth_method", "created_by", "oauth_app")
+        return whole.prefetch_related("credentials")
+
     def for_listing(self):
-        """With what a row of the listing shows, in as many queries however long the list."""
-        return self.select_related("service", "auth_method").prefetch_related("credentials")
+        """With what a row of the listing shows and no more, in two queries however long the list."""
+        statuses = Credential.objects.only("connection_id", "environment_id", "user_id", "status")
+        return (
+            self.select_related("service", "auth_method")
+            .only("name", "link_name", "status", "created_at", "modified_at", *SHOWN_OF_SERVICE)
+            .prefetch_related(models.Prefetch("credentials", statuses.order_by()))
+        )
 
 
 class Connection(models.Model):

@@ -61,10 +61,8 @@ def _listing(request, page_template, *, only_own=False):
 
 @require_safe
 def summary(request, link_name):
-    visible = Connection.objects.visible_to(request.user).for_listing()
-    connection = get_object_or_404(
-        visible.select_related("created_by", "oauth_app"), link_name=link_name
-    )
+    visible = Connection.objects.visible_to(request.user).for_summary()
+    connection = get_object_or_404(visible, link_name=link_name)
     days = rows.calls_by_day(connection)
     calls = sum(day["ok"] + day["failed"] for day in days)
     failed = sum(day["failed"] for day in days)
