@@ -1,12 +1,28 @@
-"""Picking a service: by kind, category and part of its name."""
+"""Picking a service: by kind, category, auth method and part of its name."""
 
 from collections.abc import Mapping
 
+from django.db.models import Count, Exists, OuterRef, Prefetch
 from django.utils.functional import cached_property
 
-from .models import Origin, Service
+from .models import AuthMethod, Origin, Service
 
 KINDS = {"default": "Default services", "custom": "Custom services", "databases": "Databases"}
+AUTH_LABELS = {
+    "oauth2_code": "OAuth 2.0",
+    "oauth2_client_credentials": "Client credentials",
+    "jwt_bearer": "Service account",
+    "oauth1": "OAuth 1.0a",
+    "two_step": "Two-step login",
+    "aws_sigv4": "AWS SigV4",
+    "api_key": "API key",
+    "basic": "Basic",
+    "bearer": "Bearer token",
+    "database": "Database",
+    "none": "No authentication",
+}
+SHOWN = 120  # tiles at once; more are narrowed down by searching, or asked for
+SHOWN_AT_MOST = 5000
 
 
 class Gallery:
@@ -17,7 +33,10 @@ class Gallery:
         self.kind = chosen if chosen in KINDS else "default"
         self.kinds = KINDS
         self.category = params.get("category", "").replace("\0", "")[:40]
+        auth = params.get("auth", "")
+        self.auth = auth if auth in AUTH_LABELS else ""
         self.q = params.get("q", "").replace("\0", "").strip()[:80]
+        self.shows_all = bool(params.get("all"))
 
     @cached_property
     def _of_kind(self):
@@ -33,14 +52,40 @@ class Gallery:
         return self._of_kind.matching(self.q) if self.q else self._of_kind
 
     @cached_property
+    def _with_auth(self):
+        if not self.auth:
+            return self._matching
+        methods = AuthMethod.objects.offered().filter(service=OuterRef("pk"), kind=self.auth)
+        return self._matching.filter(Exists(methods))
+
+    @cached_property
     def categories(self) -> list[tuple[str, int]]:
-        return list(self._matching.by_category())
+        return list(self._with_auth.by_category())
+
+    @cached_property
+    def auths(self) -> list[tuple[str, str, int]]:
+        """Kind, label and number of services of each auth method that the search leaves."""
+        methods = AuthMethod.objects.offered().filter(service__in=self._matching.values("pk"))
+        counts = methods.order_by("kind").values_list("kind")
+        found = dict(counts.annotate(Count("service", distinct=True)))
+        return [(kind, AUTH_LABELS[kind], found[kind]) for kind in AUTH_LABELS if kind in found]
 
     @property
     def total(self) -> int:
         return sum(count for _, count in self.categories)
 
+    @property
+    def left_out(self) -> int:
+        """How many services fit the choice besides those shown."""
+        counts = dict(self.categories)
+        fitting = counts.get(self.category, 0) if self.category else self.total
+        return fitting - len(self.services)
+
     @cached_property
     def services(self) -> list[Service]:
-        chosen = self._matching.filter(category=self.category) if self.category else self._matching
-        return list(chosen.prefetch_related("auth_methods"))
+        with_auth = self._with_auth
+        chosen = with_auth.filter(category=self.category) if self.category else with_auth
+        methods = AuthMethod.objects.offered().only("service", "label", "position")
+        tiles = chosen.only("slug", "name", "monogram", "colour")
+        limit = SHOWN_AT_MOST if self.shows_all else SHOWN
+        return list(tiles.prefetch_related(Prefetch("auth_methods", queryset=methods))[:limit])

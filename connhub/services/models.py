@@ -4,9 +4,14 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, Q
 from django.urls import reverse
+from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
 from connhub.accounts.models import Environment
 from connhub.vault.fields import SealedField
+
+ADMINISTER = "administer_service"
+# What people add to the name of a service when they look for it.
+FILLERS = {"connector", "connectors", "connection", "integration", "service"}
 
 
 class Origin(models.TextChoices):
@@ -24,10 +29,19 @@ class ServiceQuerySet(models.QuerySet):
         return self.exclude(driver="")
 
     def matching(self, text: str):
-        """Those whose name, slug or alias contains the text."""
-        return self.filter(
-            Q(name__icontains=text) | Q(slug__icontains=text) | Q(aliases__icontains=text)
-        )
+        """Those whose name, slug or aliases contain every word; "connector" is in all of them."""
+        wanted = Q()
+        for word in text.split():
+            if word.lower() not in FILLERS:
+                of_name = Q(name__icontains=word) | Q(slug__icontains=word)
+                wanted &= of_name | Q(aliases__icontains=word)
+        return self.filter(wanted)
+
+    def administered_by(self, user):
+        """Those that the person may change, by themself or through a team."""
+        mine = Q(user_grants__user=user, user_grants__permission__codename=ADMINISTER)
+        ours = Q(team_grants__group__user=user, team_grants__permission__codename=ADMINISTER)
+        return self.filter(mine | ours).distinct()
 
     def by_category(self):
         """Pairs of category and how many there are."""
@@ -42,8 +56,10 @@ class Service(models.Model):
     origin = models.CharField(max_length=8, choices=Origin, default=Origin.DEFAULT)
     category = models.CharField(max_length=40)
     aliases = models.JSONField(default=list, blank=True)
-    monogram = models.CharField(max_length=3)
-    colour = models.CharField(max_length=7)
+    version = models.CharField(max_length=40, blank=True)
+    summary = models.CharField(max_length=300, blank=True)
+    monogram = models.CharField(max_length=3, blank=True)
+    colour = models.CharField(max_length=7, blank=True)
     docs_url = models.URLField(blank=True)
     base_url = models.CharField(max_length=300, blank=True)
     parameters = models.JSONField(default=list, blank=True)
@@ -58,6 +74,7 @@ class Service(models.Model):
     class Meta:
         ordering = ["name"]
         default_permissions = ()
+        permissions = [(ADMINISTER, "Administers the service")]
         indexes = [models.Index(fields=["listed", "category", "name"])]
 
     def __str__(self):
@@ -69,6 +86,36 @@ class Service(models.Model):
 
     def get_absolute_url(self):
         return reverse("services:detail", args=[self.slug])
+
+
+class Granted(models.Model):
+    """Since when somebody administers a service, and by whom."""
+
+    granted_at = models.DateTimeField(auto_now_add=True)
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    class Meta:
+        abstract = True
+
+
+class ServiceUserGrant(Granted, UserObjectPermissionBase):
+    content_object = models.ForeignKey(Service, models.CASCADE, related_name="user_grants")
+
+    class Meta(UserObjectPermissionBase.Meta):
+        abstract = False
+        default_permissions = ()
+        indexes = [models.Index(fields=["user", "permission"])]
+
+
+class ServiceTeamGrant(Granted, GroupObjectPermissionBase):
+    content_object = models.ForeignKey(Service, models.CASCADE, related_name="team_grants")
+
+    class Meta(GroupObjectPermissionBase.Meta):
+        abstract = False
+        default_permissions = ()
+        indexes = [models.Index(fields=["group", "permission"])]
 
 
 class AuthMethodQuerySet(models.QuerySet):
@@ -126,6 +173,26 @@ class Endpoint(models.Model):
         ]
 
 
+class Operation(models.Model):
+    """One call that a service's OpenAPI document describes."""
+
+    service = models.ForeignKey(Service, models.CASCADE, related_name="operations")
+    method = models.CharField(max_length=7)
+    path = models.CharField(max_length=300)
+    summary = models.CharField(max_length=200, blank=True)
+    operation_id = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        ordering = ["path", "method"]
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["service", "method", "path"], name="operation_once")
+        ]
+
+    def __str__(self):
+        return f"{self.method} {self.path}"
+
+
 class OAuthApp(models.Model):
     """A client id and secret registered with a service: shared by all, or one connection's own."""
 
@@ -138,6 +205,10 @@ class OAuthApp(models.Model):
     client_secret_version = models.PositiveIntegerField(default=0)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    changed_at = models.DateTimeField(null=True)
 
     class Meta:
         default_permissions = ()

@@ -24,6 +24,10 @@ def catalogue():
             slug=slug, name=name, category=category, origin=origin, driver=driver, aliases=aliases
         )
     ServiceFactory(slug="old", name="Acme Old", origin=Origin.DEFAULT, listed=False)
+    pay, zeta = Service.objects.get(slug="acme-pay"), Service.objects.get(slug="zeta-crm")
+    AuthMethodFactory(service=pay, kind="basic", label="Basic")
+    AuthMethodFactory(service=pay, kind="basic", label="Basic too")
+    AuthMethodFactory(service=zeta, config={"keys": [], "retired": True})
 
 
 def slugs(**params):
@@ -44,6 +48,13 @@ def slugs(**params):
         ({"q": "  ACME  "}, ["acme-crm", "acme-pay"]),
         ({"q": "rolodex"}, ["acme-crm"]),
         ({"q": "acme", "category": "Payment"}, ["acme-pay"]),
+        ({"q": "acme connector"}, ["acme-crm", "acme-pay"]),
+        ({"q": "pay acme"}, ["acme-pay"]),
+        ({"q": "connector"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
+        ({"auth": "basic"}, ["acme-pay"]),
+        ({"auth": "basic", "q": "zeta"}, []),
+        ({"auth": "api_key"}, []),
+        ({"auth": "nonsense"}, ["acme-crm", "acme-pay", "postgresql", "zeta-crm"]),
         ({"q": "%"}, []),
         ({"q": "_"}, []),
         ({"q": "'"}, []),
@@ -61,6 +72,21 @@ def test_categories_are_counted_within_the_search():
 
     assert gallery.categories == [("CRM", 1), ("Payment", 1)]
     assert gallery.total == 2
+
+
+def test_auth_methods_are_counted_by_service_without_the_retired():
+    assert Gallery({}).auths == [("basic", "Basic", 1)]
+    assert Gallery({"q": "zeta"}).auths == []
+    assert Gallery({"auth": "basic"}).categories == [("Payment", 1)]
+
+
+def test_many_tiles_are_shown_when_asked_for(monkeypatch):
+    monkeypatch.setattr("connhub.services.gallery.SHOWN", 1)
+
+    some, every = Gallery({"category": "CRM"}), Gallery({"category": "CRM", "all": "1"})
+
+    assert (len(some.services), some.left_out) == (1, 1)
+    assert (len(every.services), every.left_out) == (2, 0)
 
 
 def test_the_gallery_takes_as_many_queries_for_many_services_as_for_one(client, ada):

@@ -1,0 +1,34 @@
+"""Asks for the client id and secret that all connections of a service share."""
+
+from typing import Any
+
+from django import forms
+
+from connhub.forms import SecretField
+
+from .forms import NO_CONTROLS
+from .models import OAuthApp
+
+
+class AppForm(forms.Form):
+    client_id = forms.CharField(label="Client id", max_length=300, validators=[NO_CONTROLS])
+    client_secret = SecretField(label="Client secret", max_length=4000, required=False)
+
+    def __init__(self, *args: Any, stored: OAuthApp | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stored = stored
+        if stored:
+            self.initial["client_id"] = stored.client_id
+            if stored.client_secret:
+                field = self.fields["client_secret"]
+                assert isinstance(field, SecretField)
+                field.stored_at = stored.changed_at or stored.created_at
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        client_id = self.cleaned_data.get("client_id")
+        given = self.cleaned_data.get("client_secret", "refused")
+        kept = self.stored if self.stored and self.stored.client_secret and not given else None
+        if kept and client_id and client_id != kept.client_id:
+            self.add_error("client_secret", "Enter the secret of this client id.")
+        return self.cleaned_data

@@ -1,0 +1,279 @@
+"""What admins do with services: make, edit, list, unlist and delete their own."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.models import Permission
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from connhub.accounts.models import Environment, User
+from connhub.audit.log import record
+from connhub.errors import Refusal
+
+from . import policies
+from .addresses import PLACEHOLDER
+from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service, ServiceUserGrant
+
+# They stand where a slug stands in URLs.
+RESERVED = frozenset({"new", "register"})
+# One piece of a host name: letters, digits and hyphens in between.
+PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+# What a person reads of a key; all the rest decides where and how a secret is sent.
+WORDS_OF_A_KEY = ("label", "help")
+WORDS = ("username_label", "password_label", "token_label", "help")
+LISTED = 10
+
+
+class SlugTaken(Refusal):
+    code = "service-name-taken"
+    text = "This service link name is taken. Choose another."
+
+
+class SecretsWouldMove(Refusal):
+    code = "secrets-would-move"
+    text = (
+        "Connections or OAuth apps of this service hold secrets, and this change would send them "
+        "elsewhere or in another way. Revoke those connections first, or create a new service."
+    )
+
+
+class StillInUse(Refusal):
+    code = "service-in-use"
+    text = "Connections use this service, or did. Unlist it instead: no new ones can be made then."
+
+
+@dataclass
+class MethodDefinition:
+    """One auth method of a service: its kind with URLs, switches and scopes."""
+
+    kind: str
+    label: str
+    config: Mapping[str, Any] = field(default_factory=dict)
+    scopes: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass
+class Definition:
+    """What a form or a document says about a service. `endpoints` are base URLs by environment."""
+
+    name: str
+    category: str
+    base_url: str
+    methods: Sequence[MethodDefinition]
+    version: str = ""
+    summary: str = ""
+    docs_url: str = ""
+    test: Mapping[str, Any] = field(default_factory=dict)
+    endpoints: Mapping[Environment, str] = field(default_factory=dict)
+    operations: Sequence[Mapping[str, str]] = ()
+
+
+@transaction.atomic
+def create(definition: Definition, *, slug: str, by: User) -> Service:
+    """Make a custom service, its creator the first admin.
+
+    Raises:
+        PermissionDenied: it takes the role admin.
+        SlugTaken: another service has the slug, or a page.
+    """
+    policies.require_create(by)
+    if slug in RESERVED:
+        raise SlugTaken
+    service = Service(slug=slug, origin=Origin.CUSTOM, **_columns(definition))
+    try:
+        with transaction.atomic():
+            service.save(force_insert=True)
+    except IntegrityError:
+        raise SlugTaken from None
+    _write_methods(service, definition)
+    _write_endpoints(service, definition)
+    Operation.objects.bulk_create(
+        Operation(service=service, **operation) for operation in definition.operations
+    )
+    _grant(service, by)
+    record("service.created", by=by, on=service, detail={"slug": slug})
+    return service
+
+
+@transaction.atomic
+def edit(service: Service, definition: Definition, *, by: User) -> None:
+    """Make the service what the definition says; its slug and operations stay.
+
+    Raises:
+        PermissionDenied: `by` is not an admin of the service, or it is a default one.
+        SecretsWouldMove: a stored secret would be sent elsewhere, or otherwise.
+    """
+    policies.require_admin(by, service)
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    before, after = sending(definition_of(service)), sending(definition)
+    moved = [name for name in before if before[name] != after[name]]
+    if moved and holds_secrets(service):
+        raise SecretsWouldMove(links=_connections(service, by))
+    columns = _columns(definition)
+    changed = [name for name, value in columns.items() if getattr(service, name) != value]
+    for name, value in columns.items():
+        setattr(service, name, value)
+    service.save(update_fields=list(columns))
+    _write_methods(service, definition)
+    _write_endpoints(service, definition)
+    record("service.edited", by=by, on=service, fields={*changed, *moved})
+
+
+@transaction.atomic
+def set_listed(service: Service, listed: bool, *, by: User) -> None:
+    """Offer the service for new connections, or no longer; those that exist go on working.
+
+    Raises: PermissionDenied.
+    """
+    policies.require_list(by, service)
+    Service.objects.filter(pk=service.pk).update(listed=listed)
+    record("service.listed" if listed else "service.unlisted", by=by, on=service)
+
+
+@transaction.atomic
+def delete(service: Service, *, by: User) -> None:
+    """Delete a service that no connection was ever made to.
+
+    Raises:
+        PermissionDenied: `by` is not an admin of the service, or it is a default one.
+        StillInUse: there are connections to it, or were.
+    """
+    policies.require_admin(by, service)
+    service = Service.objects.select_for_update().get(pk=service.pk)
+    if service.connections.exists():
+        raise StillInUse(links=_connections(service, by))
+    record("service.deleted", by=by, on=service, detail={"slug": service.slug})
+    service.delete()
+
+
+def definition_of(service: Service) -> Definition:
+    """The service as it is stored."""
+    methods = [
+        MethodDefinition(method.kind, method.label, method.config, method.scopes)
+        for method in service.auth_methods.offered()
+    ]
+    own = service.endpoints.exclude(environment=None).select_related("environment")
+    return Definition(
+        name=service.name,
+        category=service.category,
+        base_url=service.base_url,
+        methods=methods,
+        version=service.version,
+        summary=service.summary,
+        docs_url=service.docs_url,
+        test=service.test,
+        endpoints={row.environment: row.base_url for row in own if row.environment},
+    )
+
+
+def sending(definition: Definition) -> dict[str, Any]:
+    """What of a definition decides where and how secrets are sent (SECURITY 2.3)."""
+    return {
+        "base_url": definition.base_url,
+        "endpoints": {stage.pk: url for stage, url in definition.endpoints.items()},
+        "methods": [(method.kind, _without_words(method.config)) for method in definition.methods],
+    }
+
+
+def _without_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in config.items() if name not in WORDS}
+    if "keys" in kept:
+        kept["keys"] = [
+            {name: value for name, value in key.items() if name not in WORDS_OF_A_KEY}
+            for key in kept["keys"]
+        ]
+    return kept
+
+
+def holds_secrets(service: Service) -> bool:
+    """Whether a connection has a credential or is being authorized, or an OAuth app has a secret."""
+    stored = Q(credentials__payload__isnull=False)
+    under_way = Q(authorization__expires_at__gt=timezone.now())
+    return (
+        service.connections.filter(stored | under_way).exists()
+        or service.oauth_apps.filter(client_secret__isnull=False).exists()
+    )
+
+
+def _connections(service: Service, by: User) -> list[tuple[str, str]]:
+    """The first few that the person may see, for the others are none of their business."""
+    seen = service.connections.visible_to(by)[:LISTED]
+    return [(str(connection), connection.get_absolute_url()) for connection in seen]
+
+
+def _columns(definition: Definition) -> dict[str, Any]:
+    return {
+        "name": definition.name,
+        "category": definition.category,
+        "version": definition.version,
+        "summary": definition.summary,
+        "docs_url": definition.docs_url,
+        "base_url": definition.base_url,
+        "test": dict(definition.test),
+        "parameters": [_parameter(name) for name in placeholders(definition)],
+    }
+
+
+def placeholders(definition: Definition) -> list[str]:
+    """The names in braces in its URLs, each once: a connection says what they stand for."""
+    urls = [definition.base_url, *definition.endpoints.values()]
+    for method in definition.methods:
+        urls += [value for name, value in method.config.items() if name.endswith("_url")]
+    return list(dict.fromkeys(name for url in urls for name in PLACEHOLDER.findall(url)))
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "label": name.replace("_", " ").capitalize(),
+        "help": "It stands in the service's address.",
+        "pattern": PARAMETER_PATTERN,
+        "placeholder": "",
+        "required": True,
+        "default": "",
+    }
+
+
+def _write_methods(service: Service, definition: Definition) -> None:
+    """A method keeps its row, which connections point at; one that is gone and unused goes."""
+    rows = list(service.auth_methods.all())
+    for position, method in enumerate(definition.methods):
+        row = _row_of(method, rows) or AuthMethod(service=service, kind=method.kind)
+        row.label, row.position = method.label, position
+        row.config = dict(method.config)
+        row.scopes = [dict(scope) for scope in method.scopes]
+        row.save()
+    for row in rows:
+        if row.connections.exists():
+            row.config["retired"] = True
+            row.save(update_fields=["config"])
+        else:
+            row.delete()
+
+
+def _row_of(method: MethodDefinition, rows: list[AuthMethod]) -> AuthMethod | None:
+    """The row that the method has already, taken out of `rows`: same label, or at least same kind."""
+    of_kind = [row for row in rows if row.kind == method.kind]
+    found = next((row for row in of_kind if row.label == method.label), None)
+    found = found or next(iter(of_kind), None)
+    if found:
+        rows.remove(found)
+    return found
+
+
+def _write_endpoints(service: Service, definition: Definition) -> None:
+    service.endpoints.all().delete()
+    Endpoint.objects.bulk_create(
+        Endpoint(service=service, environment=environment, base_url=url)
+        for environment, url in definition.endpoints.items()
+    )
+
+
+def _grant(service: Service, to: User) -> None:
+    permission = Permission.objects.get(content_type__app_label="services", codename=ADMINISTER)
+    ServiceUserGrant.objects.create(
+        content_object=service, user=to, permission=permission, granted_by=to
+    )

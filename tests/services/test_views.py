@@ -1,0 +1,331 @@
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from connhub.services import custom
+from connhub.services.models import Service
+from connhub.services.views import FORMS
+from tests.factories import AuthMethodFactory, ServiceFactory, connect
+from tests.services.test_custom import definition
+
+pytestmark = pytest.mark.django_db
+
+HTMX = {"HX-Request": "true"}
+DETAILS = {
+    "name": "Acme",
+    "slug": "acme",
+    "category": "CRM",
+    "base_url": "https://api.acme.example/v1/",
+    "test_method": "GET",
+    "test_path": "/me",
+}
+KEY = {"key_1_name": "X-Key", "key_1_label": "Key", "key_1_in": "header", "key_1_secret": "on"}
+TOKEN = {
+    "token_url": "https://a.example/t",
+    "token_auth": "client_secret_basic",
+    "token_format": "form",
+    "scope_delimiter": "space",
+}
+CODE = TOKEN | {"authorize_url": "https://a.example/a", "pkce": "on"}
+TYPED = {
+    "api_key": KEY,
+    "oauth2_code": CODE,
+    "oauth2_client_credentials": TOKEN,
+    "bearer": {"token_label": "Token"},
+    "basic": {"username_label": "Account", "password_label": "Key"},
+    "none": {},
+}
+
+
+@pytest.fixture
+def signed_in(client, ada):
+    client.force_login(ada)
+    return client
+
+
+def new(client, kind, headers=None, **typed):
+    url = f"{reverse('services:new')}?type={kind}"
+    return client.post(url, DETAILS | TYPED[kind] | typed, headers=headers)
+
+
+@pytest.mark.parametrize(("who", "status"), [("ada", 200), ("root", 200), ("eve", 403)])
+def test_new_services_are_made_by_admins(client, request, who, status):
+    client.force_login(request.getfixturevalue(who))
+
+    assert client.get(reverse("services:new")).status_code == status
+    assert client.get(reverse("services:new") + "?type=basic").status_code == status
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_each_type_makes_a_service_and_its_edit_page_changes_nothing(signed_in, ada, kind):
+    answer = new(signed_in, kind)
+    service = Service.objects.get(slug="acme")
+    before = custom.definition_of(service)
+    page = signed_in.get(reverse("services:edit", args=["acme"]))
+    form = page.context["form"]
+    typed = {name: form[name].value() for name in form.fields}
+    shown = {name: value for name, value in typed.items() if value not in (None, False)}
+    signed_in.post(reverse("services:edit", args=["acme"]), shown)
+
+    assert (answer.status_code, answer.url) == (303, "/services/acme/")
+    assert service.base_url == "https://api.acme.example/v1"
+    assert service.test == {"method": "GET", "path": "/me"}
+    assert [method.kind for method in service.auth_methods.all()] == [kind]
+    assert custom.definition_of(Service.objects.get(slug="acme")) == before
+
+
+def test_the_oauth_form_keeps_all_it_was_told(signed_in):
+    new(
+        signed_in, "oauth2_code", scopes="*read Read records\nwrite", scope_delimiter=",",
+        authorize_params="access_type=offline", token_params="audience=a=b",
+        revoke_url="https://a.example/r", endpoint_staging="https://stage.acme.example/",
+    )  # fmt: skip
+
+    service = Service.objects.get(slug="acme")
+    method = service.auth_methods.get()
+    assert method.scopes == [
+        {"name": "read", "label": "Read records", "default": True},
+        {"name": "write", "label": "", "default": False},
+    ]
+    assert (
+        method.config
+        == {
+            "authorize_url": "https://a.example/a",
+            "token_url": "https://a.example/t",
+            "revoke_url": "https://a.example/r",
+            "token_auth": "client_secret_basic",
+            "token_format": "form",
+            "scope_delimiter": ",",
+            "authorize_params": {"access_type": "offline"},
+            "token_params": {"audience": "a=b"},
+            "pkce": True,
+            "help": "",
+        }
+        or "help" not in method.config
+    )
+    assert [e.base_url for e in service.endpoints.all()] == ["https://stage.acme.example"]
+
+
+BAD = [
+    ("none", {"name": ""}, "name"),
+    ("none", {"name": "x" * 81}, "name"),
+    ("none", {"name": "a\x01b"}, "name"),
+    ("none", {"slug": ""}, "slug"),
+    ("none", {"slug": "Bad Slug"}, "slug"),
+    ("none", {"slug": "new"}, "slug"),
+    ("none", {"slug": "taken"}, "slug"),
+    ("none", {"category": ""}, "category"),
+    ("none", {"docs_url": "javascript:alert(1)"}, "docs_url"),
+    ("none", {"base_url": ""}, "base_url"),
+    ("none", {"base_url": "http://api.acme.example"}, "base_url"),
+    ("none", {"base_url": "https://user:pw@api.acme.example"}, "base_url"),
+    ("none", {"base_url": "https://0x7f.1/"}, "base_url"),
+    ("none", {"base_url": "https://{host}/"}, "base_url"),
+    ("none", {"base_url": "https://api.{domain}"}, "base_url"),
+    ("none", {"base_url": "https://{Bad}.acme.example"}, "base_url"),
+    ("none", {"base_url": "https://a.example/?x=1"}, "base_url"),
+    ("none", {"endpoint_staging": "ftp://a.example"}, "endpoint_staging"),
+    ("none", {"test_path": "me"}, "test_path"),
+    ("none", {"test_path": "/a b"}, "test_path"),
+    ("none", {"test_method": "DELETE"}, "test_method"),
+    ("bearer", {"token_label": ""}, "token_label"),
+    ("basic", {"username_label": ""}, "username_label"),
+    ("basic", {"password_label": "x" * 61}, "password_label"),
+    ("api_key", {"key_1_name": ""}, "key_1_name"),
+    ("api_key", {"key_1_name": "X Key"}, "key_1_name"),
+    ("api_key", {"key_1_name": "Host"}, "key_1_name"),
+    ("api_key", {"key_1_name": "cookie"}, "key_1_name"),
+    ("api_key", {"key_1_in": "path"}, "key_1_in"),
+    ("api_key", {"key_1_prefix": "x" * 41}, "key_1_prefix"),
+    ("oauth2_code", {"authorize_url": ""}, "authorize_url"),
+    ("oauth2_code", {"token_url": "http://a.example"}, "token_url"),
+    ("oauth2_code", {"refresh_url": "nonsense"}, "refresh_url"),
+    ("oauth2_code", {"revoke_url": "//a.example"}, "revoke_url"),
+    ("oauth2_code", {"token_auth": "guess"}, "token_auth"),
+    ("oauth2_code", {"token_format": "xml"}, "token_format"),
+    ("oauth2_code", {"scope_delimiter": "x"}, "scope_delimiter"),
+    ("oauth2_code", {"scope_delimiter": ",", "scopes": "a,b"}, "scope_delimiter"),
+    ("oauth2_code", {"scopes": "a\na"}, "scopes"),
+    ("oauth2_code", {"scopes": "é"}, "scopes"),
+    ("oauth2_code", {"authorize_params": "state=x"}, "authorize_params"),
+    ("oauth2_code", {"authorize_params": "novalue"}, "authorize_params"),
+    ("oauth2_code", {"token_params": "client_secret=x"}, "token_params"),
+    ("oauth2_code", {"token_auth": "none", "pkce": ""}, "pkce"),
+    ("oauth2_client_credentials", {"token_auth": "none"}, "token_auth"),
+]
+
+
+@pytest.mark.parametrize(("kind", "typed", "field"), BAD)
+def test_bad_input_is_named_and_makes_nothing(signed_in, kind, typed, field):
+    ServiceFactory(slug="taken")
+
+    answer = new(signed_in, kind, **typed)
+
+    assert list(answer.context["form"].errors) == [field]
+    assert not Service.objects.filter(slug="acme").exists()
+
+
+def test_every_field_has_its_bad_input(db):
+    fine_as_anything = {"key_1_label", "key_1_secret", "rows", "help", "username_secret"}
+    fields = {(kind, name) for kind, form in FORMS.items() for name in form().fields}
+    token = set(FORMS["oauth2_client_credentials"]().fields)
+    named = {(kind, field) for kind, _, field in BAD}
+
+    unnamed = {
+        name
+        for kind, name in fields
+        if (kind, name) not in named
+        and ("none", name) not in named
+        and not (name in token and ("oauth2_code", name) in named)
+        and not name.startswith("endpoint_")
+    }
+
+    assert unnamed - fine_as_anything == set()
+
+
+def test_several_parameters_are_added_one_by_one(signed_in):
+    grown = new(signed_in, "api_key", add="1", rows="1")
+    second = {"key_2_name": "secret", "key_2_in": "query", "key_2_label": "", "rows": "2"}
+    new(signed_in, "api_key", **second)
+
+    assert grown.context["form"].shown == 2
+    assert grown.context["form"]["key_1_name"].value() == "X-Key"
+    keys = Service.objects.get(slug="acme").auth_methods.get().config["keys"]
+    assert [(key["in"], key["name"], key["secret"]) for key in keys] == [
+        ("header", "X-Key", True),
+        ("query", "secret", False),
+    ]
+
+
+def test_the_same_parameter_twice_is_named(signed_in):
+    answer = new(
+        signed_in, "api_key", rows="2", key_2_name="x-key", key_2_in="header", key_2_label="Again"
+    )
+
+    assert list(answer.context["form"].errors) == ["key_2_name"]
+
+
+@pytest.mark.parametrize("rows", ["0", "-1", "99", "999999999", "x", "²"])
+def test_a_strange_number_of_rows_is_no_error_of_ours(signed_in, rows):
+    assert new(signed_in, "api_key", rows=rows).status_code in (200, 303)
+
+
+def test_the_preview_shows_the_call_with_placeholders(signed_in):
+    answer = new(signed_in, "api_key", HTMX, preview="1", key_1_prefix="Token ")
+
+    assert "<html" not in answer.content.decode()
+    assert answer.context["requests"] == [
+        ("Each call", "GET https://api.acme.example/v1/me\nX-Key: Token ‹Key›")
+    ]
+    assert not Service.objects.filter(slug="acme").exists()
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_the_preview_takes_anything(signed_in, kind):
+    url = f"{reverse('services:new')}?type={kind}"
+    nothing = signed_in.post(url, {"preview": "1"}, headers=HTMX)
+    strange = dict.fromkeys(FORMS[kind]().fields, "{\x00}‹é\n=")
+
+    assert nothing.status_code == 200
+    assert signed_in.post(url, strange | {"preview": "1"}, headers=HTMX).status_code == 200
+    assert signed_in.post(url, strange).status_code == 200
+
+
+def test_the_preview_of_an_oauth_service_has_three_requests(signed_in):
+    answer = new(signed_in, "oauth2_code", HTMX, preview="1", scopes="*read\nwrite")
+
+    people, call, token = (text for _, text in answer.context["requests"])
+    assert people.startswith("GET https://a.example/a?response_type=code&client_id=‹client id›")
+    assert "scope=read&" in people
+    assert call.endswith("Authorization: Bearer ‹access token›")
+    assert token.startswith("POST https://a.example/t\nAuthorization: Basic ‹client id:client sec")
+
+
+def test_a_service_is_duplicated_as_a_new_one(signed_in):
+    AuthMethodFactory(service=ServiceFactory(slug="old", name="Old", base_url="https://o.example"))
+
+    form = signed_in.get(reverse("services:new") + "?like=old").context["form"]
+
+    assert form["name"].value() == "Old 2"
+    assert form["slug"].value() in (None, "")
+    assert form["base_url"].value() == "https://o.example"
+    assert form["key_1_name"].value() == "X-Api-Key"
+
+
+@pytest.fixture
+def acme(ada):
+    return custom.create(definition(), slug="acme", by=ada)
+
+
+@pytest.mark.parametrize("name", ["edit", "delete"])
+@pytest.mark.parametrize(
+    ("who", "status"), [("ada", 200), ("bob", 403), ("eve", 403), ("root", 403)]
+)
+def test_a_service_is_changed_by_its_admins(client, request, acme, name, who, status):
+    client.force_login(request.getfixturevalue(who))
+
+    assert client.get(reverse(f"services:{name}", args=["acme"])).status_code == status
+
+
+def test_a_refused_change_says_why_and_names_the_connections(signed_in, acme, ada):
+    connect(ada, method=acme.auth_methods.get())
+    url = reverse("services:edit", args=["acme"])
+
+    answer = signed_in.post(url, DETAILS | KEY | {"base_url": "https://evil.example"})
+
+    assert answer.status_code == 409
+    assert custom.SecretsWouldMove.text in answer.content.decode()
+    assert "/connections/billing/" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("who", "status"), [("ada", 303), ("root", 303), ("bob", 403), ("eve", 403)]
+)
+def test_a_service_is_unlisted_by_its_admins_and_super_admins(client, request, acme, who, status):
+    client.force_login(request.getfixturevalue(who))
+
+    answer = client.post(reverse("services:listed", args=["acme"]), {"listed": "0"})
+
+    assert answer.status_code == status
+    assert Service.objects.get(slug="acme").listed == (status == 403)
+
+
+def test_delete_leads_back_to_the_services(signed_in, acme):
+    answer = signed_in.post(reverse("services:delete", args=["acme"]))
+
+    assert (answer.status_code, answer.url) == (303, "/services/")
+
+
+def test_the_page_of_a_service_names_only_connections_that_one_sees(client, acme, ada, eve):
+    connect(ada, method=acme.auth_methods.get())
+    seen = {}
+    for who in (ada, eve):
+        client.force_login(who)
+        seen[who] = "/connections/billing/" in client.get("/services/acme/").content.decode()
+
+    assert seen == {ada: True, eve: False}
+
+
+def test_the_page_takes_as_many_queries_for_much_as_for_little(client, acme, root, ada):
+    client.force_login(root)
+    client.get("/services/acme/")
+    with CaptureQueriesContext(database) as few:
+        client.get("/services/acme/")
+    for number in range(5):
+        AuthMethodFactory(service=acme, label=f"Key {number}")
+        acme.operations.create(method="GET", path=f"/{number}")
+        connect(ada, method=acme.auth_methods.first(), link_name=f"c{number}")
+
+    with CaptureQueriesContext(database) as many:
+        client.get("/services/acme/")
+
+    assert len(many) == len(few)
+
+
+@pytest.mark.parametrize(("who", "shown"), [("ada", True), ("eve", False)])
+@pytest.mark.parametrize("url", ["/services/", "/connections/new/"])
+def test_the_gallery_offers_new_services_to_those_who_may(client, request, who, shown, url):
+    client.force_login(request.getfixturevalue(who))
+
+    assert ("Create New Service" in client.get(url).content.decode()) == shown
