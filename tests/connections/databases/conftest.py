@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from connhub.egress.guard import exception_used
+from tests.connections.databases.smtp_server import smtp
 from tests.servers.certificates import make_certificate
 
 
@@ -62,3 +63,21 @@ def allowance_ends_on_connecting(settings):
     exception_used.connect(end)
     yield
     exception_used.disconnect(end)
+
+
+@pytest.fixture(scope="session")
+def smtp_server():
+    with smtp() as server:
+        yield server
+
+
+@pytest.fixture
+def mail(smtp_server, allow):
+    allow(smtp_server.starttls_port, smtp_server.tls_port, smtp_server.plain_port)
+    return {
+        "port": smtp_server.starttls_port,
+        "user": smtp_server.user,
+        "password": smtp_server.password,
+        "tls": "verify-full",
+        "tls_ca": Path(smtp_server.ca_file).read_text(),
+    }

@@ -110,3 +110,28 @@ DIALOG = b"\xfedialog\0\2Password: "
 SHA256 = b"\xfesha256_password\x0012345678901234567890\0"
 OLD = b"\xfemysql_old_password\x0012345678\0"
 FULL_SIGN_IN = b"\x01\x04"
+
+
+def smtp_offers(*extensions, then=b"", context=None, at_once=False):
+    """An SMTP server with these extensions, which answers what follows EHLO with `then`."""
+
+    def greet(server):
+        server.hear()
+        lines = (b"250-" + extension + b"\r\n" for extension in (b"mail.example", *extensions))
+        server.say(b"".join(lines) + b"250 HELP\r\n")
+
+    def talk(server):
+        if at_once:
+            server.secure(context)
+        server.say(b"220 mail.example ESMTP\r\n")
+        greet(server)
+        if context and not at_once:
+            server.hear()
+            server.say(b"220 Go on\r\n250 AUTH CRAM-MD5\r\n")
+            server.secure(context)
+            greet(server)
+        server.asked_at = len(server.heard)
+        if then and server.hear():
+            server.say(then)
+
+    return talk

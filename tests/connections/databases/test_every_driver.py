@@ -23,7 +23,7 @@ from tests.connections.databases.rogues import (
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.django_db
-GREETED = {"postgresql": "Sign in", "mysql": "Connect", "redis": "Sign in"}
+GREETED = {"postgresql": "Sign in", "mysql": "Connect", "redis": "Sign in", "smtp": "Connect"}
 
 
 def test_wrong_password(crm, shop, queue, allow, redis_server):
@@ -120,6 +120,7 @@ def test_closed_forbidden_and_unknown_addresses_read_alike(slug, allow):
         ("postgresql", "What answers there is not a PostgreSQL server."),
         ("mysql", "What answers there is not a MySQL or MariaDB server."),
         ("redis", "What answers there is not a Redis server."),
+        ("smtp", "What answers there is not an SMTP server."),
     ],
 )
 def test_a_server_of_another_kind_is_told(slug, said, allow):
@@ -140,7 +141,8 @@ def test_a_server_that_hangs_meets_the_deadline(slug, allow):
 
 
 @pytest.mark.parametrize(
-    ("slug", "start"), [("postgresql", b"E\0\0\7\xff"), ("mysql", b"\xff\0\0\0"), ("redis", b"+")]
+    ("slug", "start"),
+    [("postgresql", b"E\0\0\7\xff"), ("mysql", b"\xff\0\0\0"), ("redis", b"+"), ("smtp", b"220-")],
 )
 def test_a_server_that_trickles_meets_the_deadline(slug, start, allow):
     stop = threading.Event()
