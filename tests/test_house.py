@@ -35,7 +35,13 @@ HARMLESS = {
 }  # fmt: skip
 MAY_REACH = {
     "connhub.egress": NETWORK | OPENS_A_SOCKET,
-    "connhub.connections.databases": {"socket", "psycopg", "pymysql", "redis"},  # sockets of egress
+    "connhub.connections.databases": {
+        "socket",
+        "psycopg",
+        "pymysql",
+        "redis",
+        "smtplib",
+    },  # of egress
     "connhub.usage.revision": {"psycopg", "create_connection"},  # ConnHub's own database
     "connhub.supervise": {"socket", "create_connection"},  # its own port
     "connhub.demo": {"http.server"},  # the provider beside a copy full of sample data

@@ -1,4 +1,4 @@
-"""What every database driver answers, and what they share: parameters, TLS, the time limit."""
+"""What every driver answers, and what they share: parameters, TLS, the time limit."""
 
 import contextlib
 import socket
@@ -21,9 +21,10 @@ from connhub.egress.guard import BadAddress, Unreachable, parse_host
 
 PROBE_S = 10.0
 MAX_LENGTH = 255  # characters
-MAX_AUTHORITIES = 2**16  # characters of PEM
+MAX_PEM = 2**16  # characters
 
 VERIFIED, UNVERIFIED, OFF = "verify-full", "require", "off"
+AT_ONCE, STARTTLS = "at-once", "starttls"
 
 TIMED_OUT = (
     "The server did not finish in time.",
@@ -77,15 +78,21 @@ class BadParameter(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A database and who signs in to it, checked; `host` is one canonical name or address."""
+    """A server and who signs in to it, checked; `host` is one canonical name or address."""
 
     host: str
     port: int
-    database: str
     user: str
-    tls: str
-    tls_ca: str
     password: str = field(repr=False)
+    database: str = ""
+    tls: str = OFF
+    tls_ca: str = ""
+    more: Mapping[str, str] = field(default_factory=dict, repr=False)  # what one driver alone asks
+
+    @property
+    def tls_at_once(self) -> bool:
+        """Whether TLS begins before the server has said anything."""
+        return self.tls != OFF and self.more.get("tls_start") == AT_ONCE
 
     @property
     def authorities(self) -> str:
@@ -123,13 +130,17 @@ class Target:
         return f"{scheme}://{sign_in}{host}:{self.port}/{path}{query}"
 
 
+SHARED = {"user", "password", "database", "tls", "tls_ca"}
+
+
 class Driver(ABC):
-    """One kind of database. What it asks for is fixed: no connection string, no free options."""
+    """One kind of server. What it asks for is fixed: no connection string, no free options."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
     default_port: ClassVar[int]
     without_tls: ClassVar[str]  # when going without TLS is safe, as the choice says it
+    default_start: ClassVar[str] = ""  # of TLS; empty where there is but one way
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -140,7 +151,21 @@ class Driver(ABC):
             ),
             Field("port", "Port", kind="number", default=str(self.default_port)),
             *self.sign_in_fields(),
+            *self.security_fields(),
+        )
+
+    def security_fields(self) -> tuple[Field, ...]:
+        """What tells the right server from others."""
+        start = Field(
+            "tls_start",
+            "TLS begins",
+            kind="choice",
+            default=self.default_start,
+            choices=self.start_choices,
+        )
+        return (
             Field("tls", "TLS", kind="choice", default=VERIFIED, choices=self.tls_choices()),
+            *([start] if self.default_start else []),
             Field(
                 "tls_ca",
                 "Certificate authority",
@@ -149,6 +174,13 @@ class Driver(ABC):
                 required=False,
                 placeholder="-----BEGIN CERTIFICATE-----",
             ),
+        )
+
+    @property
+    def start_choices(self) -> tuple[tuple[str, str], ...]:
+        return (
+            (STARTTLS, "When asked for (STARTTLS)"),
+            (AT_ONCE, "At once, on a port of its own"),
         )
 
     def tls_choices(self) -> tuple[tuple[str, str], ...]:
@@ -179,7 +211,8 @@ class Driver(ABC):
         for item in self.fields:
             _require_sound(item, given[item.name])
         host, port = _host(given.pop("host")), _port(given.pop("port"))
-        return Target(host=host, port=port, **given)
+        shared = {name: given.pop(name) for name in SHARED & given.keys()}
+        return Target(host=host, port=port, **shared, more=given)
 
     def probe(
         self,
@@ -262,11 +295,13 @@ def _shut_down(connection: socket.socket) -> None:
 def _require_sound(item: Field, value: str) -> None:
     if item.required and not value:
         raise BadParameter(item.name, f"{item.label} is missing.")
-    if item.kind == "multiline":
+    longest = MAX_PEM if item.kind == "multiline" else MAX_LENGTH
+    line = value.replace("\n", "") if item.kind == "multiline" else value
+    if item.name == "tls_ca":
         _require_authorities(item, value)
-    elif len(value) > MAX_LENGTH:
-        raise BadParameter(item.name, f"{item.label} is longer than {MAX_LENGTH} characters.")
-    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in value):
+    elif len(value) > longest:
+        raise BadParameter(item.name, f"{item.label} is longer than {longest} characters.")
+    elif any(unicodedata.category(character) in {"Cc", "Cs"} for character in line):
         raise BadParameter(item.name, f"{item.label} has a character in it that can't be used.")
     elif item.choices and value not in dict(item.choices):
         raise BadParameter(item.name, f"{item.label} is none of the choices.")
@@ -275,7 +310,7 @@ def _require_sound(item: Field, value: str) -> None:
 def _require_authorities(item: Field, pem: str) -> None:
     """Refuse what is no PEM certificate, and private keys, which belong nowhere near here."""
     try:
-        if "PRIVATE KEY" in pem or len(pem) > MAX_AUTHORITIES or not pem.isascii():
+        if "PRIVATE KEY" in pem or len(pem) > MAX_PEM or not pem.isascii():
             raise ValueError
         if pem:
             ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=pem)

@@ -1,0 +1,83 @@
+import ssl
+from pathlib import Path
+
+import pytest
+
+from connhub.egress.guard import exception_used
+from tests.connections.databases.smtp_server import smtp
+from tests.servers.certificates import make_certificate
+
+
+@pytest.fixture
+def crm(postgresql_server, allow):
+    allow(postgresql_server.port)
+    return {
+        "port": postgresql_server.port,
+        "user": postgresql_server.user,
+        "database": postgresql_server.database,
+        "password": postgresql_server.password,
+        "tls": "verify-full",
+        "tls_ca": Path(postgresql_server.ca_file).read_text(),
+    }
+
+
+@pytest.fixture
+def shop(mariadb_server, allow):
+    allow(mariadb_server.port)
+    return {
+        "port": mariadb_server.port,
+        "user": mariadb_server.user,
+        "database": mariadb_server.database,
+        "password": mariadb_server.password,
+    }
+
+
+@pytest.fixture
+def queue(redis_server, allow):
+    allow(redis_server.port, redis_server.tls_port)
+    return {
+        "port": redis_server.tls_port,
+        "user": redis_server.user,
+        "password": redis_server.password,
+        "tls": "verify-full",
+        "tls_ca": Path(redis_server.ca_file).read_text(),
+    }
+
+
+@pytest.fixture
+def server_tls(tmp_path):
+    """A TLS context for rogue servers, whose certificate nobody trusts."""
+    files = make_certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return context
+
+
+@pytest.fixture
+def allowance_ends_on_connecting(settings):
+    """The address is reached, and is none that the operator has allowed to take passwords."""
+
+    def end(**kwargs):
+        settings.CONNHUB_EGRESS_ALLOW = []
+
+    exception_used.connect(end)
+    yield
+    exception_used.disconnect(end)
+
+
+@pytest.fixture(scope="session")
+def smtp_server():
+    with smtp() as server:
+        yield server
+
+
+@pytest.fixture
+def mail(smtp_server, allow):
+    allow(smtp_server.starttls_port, smtp_server.tls_port, smtp_server.plain_port)
+    return {
+        "port": smtp_server.starttls_port,
+        "user": smtp_server.user,
+        "password": smtp_server.password,
+        "tls": "verify-full",
+        "tls_ca": Path(smtp_server.ca_file).read_text(),
+    }
