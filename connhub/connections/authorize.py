@@ -21,7 +21,8 @@ from . import policies
 from .access import AddressIncomplete, settings_for
 from .auth import METHODS
 from .auth.base import Granted
-from .auth.oauth2 import Client, ProviderError
+from .auth.oauth2 import Client
+from .auth.provider import ProviderError
 from .models import Authorization, Connection, Credential, Settings, Status
 from .refresh import client_for
 

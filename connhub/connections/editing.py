@@ -13,8 +13,9 @@ from connhub.services.models import AuthMethod
 from . import policies
 from .access import main_settings
 from .auth import METHODS
-from .auth.base import Granted
+from .auth.base import Field, Granted
 from .authorize import keep
+from .connecting import obtain
 from .lifecycle import Details, new_app, secrets_of
 from .models import Connection, Credential
 
@@ -31,7 +32,6 @@ class SecretAskedAgain(Refusal):
     text = "Where the secret goes would change, so it has to be entered again."
 
 
-@transaction.atomic
 def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any]:
     """Change a connection. What needs authorizing again is returned, not made.
 
@@ -43,7 +43,16 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
         PermissionDenied: `by` is no admin of the connection, or gives secrets for an environment
             that they may not connect in.
         SecretAskedAgain: where a secret is sent would change, and not every secret was given.
+        ConnectFailed: the service gave no token for what would be stored; nothing was changed.
     """
+    policies.require_admin(by, connection)
+    return _edit(connection, details, by, _tokens(connection, details, by))
+
+
+@transaction.atomic
+def _edit(
+    connection: Connection, details: Details, by: User, tokens: Granted | None
+) -> dict[str, Any]:
     connection = Connection.objects.locked(connection.pk)
     policies.require_admin(by, connection)
     changed = _change_words(connection, details)
@@ -54,7 +63,7 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
             changed += _change_now(connection, pending)
             pending = {}
     else:
-        changed += _change_secrets(connection, details, by)
+        changed += _change_secrets(connection, details, by, tokens)
     if changed:
         connection.version += 1
         connection.save()
@@ -105,24 +114,56 @@ def _change_now(connection: Connection, pending: dict[str, Any]) -> list[str]:
     return list(pending)
 
 
-def _change_secrets(connection: Connection, details: Details, by: User) -> list[str]:
-    """Replace the secrets given and keep those left out; a new destination wants all of them."""
+def _tokens(connection: Connection, details: Details, by: User) -> Granted | None:
+    """What the service gives for the connection as it would be; None if it isn't asked.
+
+    No lock is held meanwhile. Raises: as `edit` does.
+    """
+    method = connection.auth_method
+    if not METHODS[method.kind].connects:
+        return None
+    with transaction.atomic():
+        changed, secrets = _new_secrets(connection, details, by)
+    return obtain(method, details.parameters, secrets, details.scopes) if changed else None
+
+
+def _new_secrets(
+    connection: Connection, details: Details, by: User
+) -> tuple[list[str], dict[str, str]]:
+    """What changes of parameters, secrets and scopes, and all secrets as they would be."""
     stored = main_settings(connection)
     before, after = stored.parameters, dict(details.parameters)
     moved = sorted(n for n in before.keys() | after if before.get(n, "") != after.get(n, ""))
     given = {name: value for name, value in details.secrets.items() if value}
-    if not moved and not given:
-        return []
+    asks_scopes = METHODS[connection.auth_method.kind].has_scopes
+    rescoped = asks_scopes and set(details.scopes) != set(connection.scopes)
+    changed = moved + list(given) + (["scopes"] if rescoped else [])
+    if not changed:
+        return [], {}
     policies.require_connect_in(by, stored.environment)
     secrets = _stored_secrets(connection, stored.environment_id)
     if moved and set(secrets) - set(given):
         raise SecretAskedAgain
     if _wanted(connection) - set(secrets | given):
         raise SecretAskedAgain
-    stored.parameters = after
+    return changed, secrets | given
+
+
+def _change_secrets(
+    connection: Connection, details: Details, by: User, tokens: Granted | None
+) -> list[str]:
+    """Replace the secrets given and keep those left out; a new destination wants all of them."""
+    changed, secrets = _new_secrets(connection, details, by)
+    if not changed:
+        return []
+    stored = main_settings(connection)
+    stored.parameters = dict(details.parameters)
     stored.save()
-    keep(connection, Granted(secrets | given), environment=stored.environment)
-    return moved + list(given)
+    if "scopes" in changed:
+        connection.scopes = list(details.scopes)
+        connection.save(update_fields=["scopes"])
+    keep(connection, tokens or Granted(secrets), environment=stored.environment)
+    return changed
 
 
 def _stored_secrets(connection: Connection, environment_id: int | None) -> dict[str, str]:
@@ -132,10 +173,17 @@ def _stored_secrets(connection: Connection, environment_id: int | None) -> dict[
         .select_for_update(of=("self",))
         .first()
     )
-    return {} if credential is None else secrets_of(credential)
+    # Tokens are not among them: they come anew.
+    names = {item.name for item in _secret_fields(connection)}
+    stored = {} if credential is None else secrets_of(credential)
+    return {name: value for name, value in stored.items() if name in names}
 
 
 def _wanted(connection: Connection) -> set[str]:
     """The secrets that the connection can't do without."""
+    return {item.name for item in _secret_fields(connection) if item.required}
+
+
+def _secret_fields(connection: Connection) -> list[Field]:
     fields = METHODS[connection.auth_method.kind].fields(connection.auth_method)
-    return {item.name for item in fields if item.secret and item.required}
+    return [item for item in fields if item.secret]

@@ -9,15 +9,14 @@ from django.core.validators import RegexValidator
 from connhub.forms import SecretField
 from connhub.services.models import Service
 
-from .auth.base import Field
+from .auth.base import Field, declared
 
 NO_CONTROLS = RegexValidator(r"^[^\x00-\x1f\x7f]*$", "Use a single line of ordinary characters.")
 
 
 def service_parameters(service: Service) -> list[Field]:
     """The service's own parameters, such as a subdomain."""
-    known = Field.__slots__
-    return [Field(**{k: v for k, v in spec.items() if k in known}) for spec in service.parameters]
+    return list(declared(service.parameters))
 
 
 def form_field(spec: Field, stored_at: datetime | None = None) -> forms.Field:

@@ -108,6 +108,7 @@ class ConnectionForm(forms.Form):
         self._add_parameters()
         if self.kind.interactive:
             self._add_app()
+        if self.kind.has_scopes:
             self._add_scopes()
         own = [name for name in self.fields if name.startswith((PARAMETER, SECRET))]
         self.groups = [

@@ -22,8 +22,9 @@ from . import policies
 from .auth import METHODS
 from .auth.base import Granted
 from .authorize import keep
+from .connecting import obtain
 from .models import AccessMode, Connection, Credential, Settings, Status, is_link_name
-from .refresh import client_for
+from .refresh import values_of
 
 LISTED = 10
 
@@ -63,7 +64,6 @@ class Details:
     client_secret: str = ""
 
 
-@transaction.atomic
 def create(
     method: AuthMethod,
     details: Details,
@@ -75,16 +75,32 @@ def create(
     """Make a connection, its creator the first admin.
 
     With an auth method that sends people to the provider it starts *not connected*; any other
-    is *connected* with the secrets given, for one environment or (None) for all.
+    is *connected* with the secrets given, for one environment or (None) for all. If the method
+    asks the service for a token, that comes first, and nothing is made if it fails.
 
     Raises:
         PermissionDenied: `by` may not connect in that environment.
         BadLinkName: the link name is malformed or reserved.
         LinkNameTaken: the link name belongs to another connection, perhaps a deleted one.
+        ConnectFailed: the service gave no token.
     """
     policies.require_connect_in(by, environment)
     if not is_link_name(link_name):
         raise BadLinkName
+    # Before the transaction: a slow service must not hold its locks.
+    granted = obtain(method, details.parameters, details.secrets, details.scopes)
+    return _create(method, details, link_name, by, environment, granted)
+
+
+@transaction.atomic
+def _create(
+    method: AuthMethod,
+    details: Details,
+    link_name: str,
+    by: User,
+    environment: Environment | None,
+    granted: Granted,
+) -> Connection:
     connection = _insert(method, details, link_name, by)
     roles.grant(connection, by, by=by)
     Settings.objects.create(
@@ -94,7 +110,7 @@ def create(
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
     else:
-        keep(connection, Granted(dict(details.secrets)), environment=environment)
+        keep(connection, granted, environment=environment)
     record("connection.created", by=by, on=connection, fields=_given(details))
     return connection
 
@@ -194,7 +210,7 @@ def _destroy(connection: Connection, live: list[Credential], by: User) -> None:
         credential.renewable = False
         credential.save()
     connection.sum_up()
-    if METHODS[connection.auth_method.kind].interactive:
+    if METHODS[connection.auth_method.kind].revokes:
         # After the commit: a slow provider must not hold the lock, nor a failing one keep the secret.
         transaction.on_commit(partial(_tell_provider, connection, grants, by), robust=True)
 
@@ -212,7 +228,8 @@ def _tell_provider(
 ) -> None:
     for credential, secrets in grants:
         try:
-            said = client_for(credential).revoke(secrets)
+            method = credential.connection.auth_method
+            said = METHODS[method.kind].revoke(values_of(credential, secrets), method)
         except Refusal as refusal:
             said = f"was not asked ({refusal.code})"
         record(

@@ -19,9 +19,17 @@ from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill_config
 from connhub.vault.keyring import CantOpen
 
-from .access import AddressIncomplete, CredentialUnreadable, ReconnectNeeded, settings_for
+from .access import (
+    AddressIncomplete,
+    CredentialIncomplete,
+    CredentialUnreadable,
+    ReconnectNeeded,
+    settings_for,
+)
+from .auth import METHODS
 from .auth.base import Granted
-from .auth.oauth2 import Client, ProviderError, ProviderRefused
+from .auth.oauth2 import Client
+from .auth.provider import ProviderError, ProviderRefused
 from .models import Connection, Credential, Status
 
 MARGIN = timedelta(seconds=60)
@@ -153,13 +161,39 @@ def _renew(credential: Credential, *, both_tries_lost: bool) -> Credential:
 
 
 def _ask_provider(credential: Credential) -> Granted:
-    client = client_for(credential)
     try:
         secrets = credential.payload.open().reveal()
     except CantOpen:
         raise CredentialUnreadable from None
+    method = credential.connection.auth_method
     asked = credential.scopes_granted or credential.connection.scopes
-    return client.refresh(secrets, asked=asked)
+    try:
+        granted = METHODS[method.kind].renew(values_of(credential, secrets), method, asked)
+    except KeyError:
+        raise CredentialIncomplete from None
+    # What was typed stays beside the tokens; an OAuth grant is replaced whole.
+    typed = {item.name for item in METHODS[method.kind].fields(method) if item.secret}
+    granted.secrets = {n: v for n, v in secrets.items() if n in typed} | granted.secrets
+    return granted
+
+
+def values_of(credential: Credential, secrets: dict[str, str]) -> dict[str, str]:
+    """Parameters, OAuth app and secrets of a credential's connection, as its method takes them.
+
+    Raises:
+        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
+    """
+    connection = credential.connection
+    parameters = settings_for(connection, credential.environment).parameters
+    try:
+        fill_config(connection.auth_method.config, parameters)
+    except Unfilled:
+        raise AddressIncomplete from None
+    if not METHODS[connection.auth_method.kind].interactive:
+        return parameters | secrets
+    client = client_for(credential)
+    app = {"client_id": client.client_id, "client_secret": client.client_secret}
+    return parameters | app | secrets
 
 
 def client_for(credential: Credential, parameters: dict[str, str] | None = None) -> Client:

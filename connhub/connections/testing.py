@@ -1,7 +1,7 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import BoundedSemaphore
 
 from django.db import transaction
@@ -20,6 +20,7 @@ from . import policies
 from .access import AddressIncomplete, base_url_for, prepare, require_usable, settings_for
 from .auth import METHODS
 from .auth.base import Injection
+from .connecting import obtain
 from .databases import DRIVERS
 from .models import Connection, Credential, Status
 from .refresh import ensure_fresh
@@ -76,9 +77,15 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
 
 
 def run(
-    service: Service, method: AuthMethod, values: Mapping[str, str], base_url: str = ""
+    service: Service,
+    method: AuthMethod,
+    values: Mapping[str, str],
+    base_url: str = "",
+    scopes: Sequence[str] = (),
 ) -> Report:
     """Make the service's test with these values; nothing is stored.
+
+    A method that gets its token by a request of its own makes that first, unless there is one.
 
     Failures take about as long whatever the reason, so that nobody can map a network by them.
     """
@@ -87,7 +94,7 @@ def run(
     try:
         if service.driver:
             return _probe_database(service, method, values)
-        return _call(service, method, values, base_url or service.base_url)
+        return _call(service, method, values, base_url or service.base_url, scopes)
     finally:
         _slots.release()
 
@@ -100,7 +107,13 @@ def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, s
     return driver.probe(parameters, secrets)
 
 
-def _call(service: Service, method: AuthMethod, values: Mapping[str, str], base_url: str) -> Report:
+def _call(
+    service: Service,
+    method: AuthMethod,
+    values: Mapping[str, str],
+    base_url: str,
+    scopes: Sequence[str],
+) -> Report:
     started = time.monotonic()
     try:
         url = fill(base_url, values) + service.test["path"]
@@ -109,6 +122,14 @@ def _call(service: Service, method: AuthMethod, values: Mapping[str, str], base_
         return Report([Step("Address", "failed", _ms(started), str(error))])
     steps = [Step("Address", "ok", _ms(started), f"{target.host}, port {target.port}.")]
 
+    if METHODS[method.kind].connects and "access_token" not in values:
+        started = time.monotonic()
+        try:
+            with even_timing():
+                values = obtain(method, {}, values, scopes).secrets
+        except Refusal as refusal:
+            return Report([*steps, Step("Sign-in", "failed", _ms(started), refusal.text)])
+        steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
     injection = METHODS[method.kind].apply(values, method)
     started = time.monotonic()
     try:

@@ -11,7 +11,7 @@ from connhub.accounts.models import Environment, Role
 from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
 from connhub.connections.access import AddressIncomplete, CredentialUnreadable
-from connhub.connections.auth import oauth2
+from connhub.connections.auth import oauth2, provider
 from connhub.connections.authorize import NothingToAuthorize
 from connhub.connections.models import Authorization, Status
 from connhub.connections.refresh import AppMissing
@@ -379,7 +379,7 @@ def test_broken_provider_leaves_nothing_half_made(
 def test_slow_provider_is_waited_for_only_so_long(
     signed_in, crm, sign_in, oauth_server, monkeypatch
 ):
-    monkeypatch.setattr(oauth2, "DEADLINE_S", 0.5)
+    monkeypatch.setattr(provider, "DEADLINE_S", 0.5)
     oauth_server.fail_next("slow", seconds=2)
 
     answer = sign_in(crm)

@@ -4,9 +4,20 @@ from .basic import Basic
 from .bearer import Bearer
 from .database import Database
 from .none import NoAuth
+from .oauth2_client_credentials import OAuth2ClientCredentials
 from .oauth2_code import OAuth2Code
+from .two_step import TwoStep
 
 METHODS: dict[str, Method] = {
     method.kind: method
-    for method in (OAuth2Code(), ApiKey(), Basic(), Bearer(), Database(), NoAuth())
+    for method in (
+        OAuth2Code(),
+        OAuth2ClientCredentials(),
+        TwoStep(),
+        ApiKey(),
+        Basic(),
+        Bearer(),
+        Database(),
+        NoAuth(),
+    )
 }

@@ -1,12 +1,15 @@
 """What every auth method answers: what it asks for, how it connects, what it adds to a call."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from connhub.services.models import AuthMethod
 
 Values = Mapping[str, str]
+
+BEARER = {"in": "header", "name": "Authorization", "prefix": "Bearer "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,12 @@ class Field:
     choices: tuple[tuple[str, str], ...] = ()
     pattern: str = ""
     placeholder: str = ""
+
+
+def declared(specs: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
+    """The fields that a catalogue entry declares as its parameters."""
+    known = Field.__slots__
+    return tuple(Field(**{k: v for k, v in spec.items() if k in known}) for spec in specs)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,11 +61,29 @@ class Method:
     kind: str
     label: str
     interactive = False  # whether connecting sends the person to the provider
+    connects = False  # whether connecting asks the service for a token, without a person
+    revokes = False  # whether the provider can be told to revoke
+    has_scopes = False  # whether one chooses scopes
     is_http = True  # whether it adds something to HTTP calls
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         """What the form asks besides the service's parameters."""
         return ()
+
+    def connect(self, values: Values, method: AuthMethod, scopes: Sequence[str]) -> Granted:
+        """Ask for a token with what was typed; only for methods that `connects`.
+
+        Raises: ProviderError; Unfilled, for an address that can't be made; KeyError.
+        """
+        raise NotImplementedError
+
+    def renew(self, values: Values, method: AuthMethod, scopes: Sequence[str]) -> Granted:
+        """A new token for one that ends. Raises: as `connect` does."""
+        return self.connect(values, method, scopes)
+
+    def revoke(self, values: Values, method: AuthMethod) -> str:
+        """Tell the provider that the token is done with; what it said, in a word."""
+        raise NotImplementedError
 
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         """What to add to a call, given the parameters and opened secrets."""
@@ -65,3 +92,17 @@ class Method:
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """What a flow gets that fetches the credential."""
         return {item.name: values.get(item.name, "") for item in self.fields(method)}
+
+
+class TokenMethod(Method):
+    """Base of those that put an access token into every call, by default as RFC 6750 says."""
+
+    def apply(self, values: Values, method: AuthMethod) -> Injection:
+        token, where = values["access_token"], method.config.get("apply", BEARER)
+        place = ((where["name"], where.get("prefix", "") + token),)
+        if where["in"] == "query":
+            return Injection(query=place, secrets=(token,))
+        return Injection(headers=place, secrets=(token,))
+
+    def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
+        return {"access_token": values["access_token"]}

@@ -2,30 +2,32 @@
 
 import re
 from base64 import b64encode
-from datetime import datetime, timedelta
-from typing import Any, TypeGuard
-from urllib.parse import quote_plus, urlsplit
+from typing import Any
+from urllib.parse import quote_plus
 
-from django.utils import timezone
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import WebApplicationClient
 from requests import Response
 
 from connhub.egress import guard
-from connhub.egress.http import (
-    AnswerTooLarge,
-    BadAddress,
-    GuardedSession,
-    Unreachable,
-    Unsendable,
-)
+from connhub.egress.http import BadAddress
 
 from .base import Granted
+from .provider import (
+    PRINTABLE,
+    ProviderError,
+    ProviderMalformed,
+    ProviderRefused,
+    ask,
+    expiry,
+    host_of,
+    is_success,
+    is_token,
+    json_object,
+    require_available,
+)
 
-DEADLINE_S, REVOKE_DEADLINE_S = 20, 10
-TOKEN_LIMIT = 16 * 1024
-MAX_LIFETIME_S = 10 * 365 * 86400
-SHORT_LIFETIME = timedelta(minutes=5)
+REVOKE_DEADLINE_S = 10
 OWN_PARAMETERS = frozenset(
     [
         "client_id",
@@ -38,37 +40,6 @@ OWN_PARAMETERS = frozenset(
     ]
 )
 ERROR_CODE = re.compile(r"[a-z_]{1,40}")
-PRINTABLE = re.compile(r"[\x20-\x7e]+")
-
-
-class ProviderError(Exception):
-    """The provider did not give what was asked; the text is for people and holds no secret."""
-
-
-class ProviderRefused(ProviderError):
-    """A definite no, with OAuth's error code (RFC 6749 section 5.2)."""
-
-    TEXTS = {
-        "invalid_client": "{host} did not accept the client id and secret. Check both.",
-        "unauthorized_client": "{host} doesn't allow this client to do that. Check its settings there.",
-        "invalid_grant": "{host} no longer accepts this authorization.",
-        "invalid_scope": "{host} doesn't know one of the scopes.",
-        "redirect_uri_mismatch": "{host} doesn't know ConnHub's redirect URI. Add it there, exactly.",
-    }
-
-    def __init__(self, code: str, host: str):
-        self.code = code
-        super().__init__(
-            self.TEXTS.get(code, "{host} refused ({code}).").format(host=host, code=code)
-        )
-
-
-class ProviderUnavailable(ProviderError):
-    """No usable answer this time: unreachable, too slow, rate-limited or broken. Try again later."""
-
-
-class ProviderMalformed(ProviderError):
-    """An answer that can't be used, however often one asks."""
 
 
 class Client:
@@ -121,6 +92,16 @@ class Client:
             form["code_verifier"] = verifier
         return self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})
 
+    def client_credentials(self, *, asked: list[str]) -> Granted:
+        """A grant for the client itself (RFC 6749 section 4.4). Raises: ProviderError."""
+        form = {"grant_type": "client_credentials"}
+        if asked:
+            form["scope"] = self.delimiter.join(asked)
+        granted = self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})
+        granted.secrets.pop("refresh_token", None)
+        granted.renewable = True
+        return granted
+
     def refresh(self, secrets: dict[str, str], *, asked: list[str]) -> Granted:
         """A renewed grant (RFC 6749 section 6); the old refresh token stays if none comes."""
         form = {"grant_type": "refresh_token", "refresh_token": secrets["refresh_token"]}
@@ -143,7 +124,7 @@ class Client:
             )
         except ProviderError:
             return "did not answer"
-        return "revoked" if _is_success(answer) else f"answered {answer.status_code}"
+        return "revoked" if is_success(answer) else f"answered {answer.status_code}"
 
     def _ask_for_token(self, url: str, form: dict[str, str]) -> dict[str, Any]:
         form = form | {
@@ -152,15 +133,12 @@ class Client:
             if name not in form and name not in OWN_PARAMETERS
         }
         answer = self._post(url, form)
-        if answer.status_code == 429 or answer.status_code >= 500:
-            raise ProviderUnavailable(
-                f"{_host(url)} is unavailable at the moment ({answer.status_code})."
-            )
-        body = _json_object(answer)
+        require_available(answer, url)
+        body = json_object(answer)
         if body is None:
-            raise ProviderMalformed(f"{_host(url)} answered with something that is not a token.")
-        if not _is_success(answer) or "error" in body:
-            raise ProviderRefused(_error_code(body, answer.status_code), _host(url))
+            raise ProviderMalformed(f"{host_of(url)} answered with something that is not a token.")
+        if not is_success(answer) or "error" in body:
+            raise ProviderRefused(_error_code(body, answer.status_code), host_of(url))
         return body
 
     def _post(self, url: str, form: dict[str, str], *, timeout_s: float | None = None) -> Response:
@@ -174,20 +152,13 @@ class Client:
             form = form | {"client_id": self.client_id}
             if style == "client_secret_post":
                 form["client_secret"] = self.client_secret
-        as_json = self.config.get("token_format") == "json"
-        try:
-            with GuardedSession(deadline=timeout_s or DEADLINE_S) as session:
-                if as_json:
-                    return session.post(url, headers=headers, json=form)
-                return session.post(url, headers=headers, data=form)
-        except (Unreachable, BadAddress, Unsendable) as error:
-            raise ProviderUnavailable(f"{_host(url)} could not be reached.") from error
-        except AnswerTooLarge as error:
-            raise ProviderMalformed(f"{_host(url)} answered with far too much.") from error
+        if self.config.get("token_format") == "json":
+            return ask(url, timeout_s=timeout_s, headers=headers, json=form)
+        return ask(url, timeout_s=timeout_s, headers=headers, data=form)
 
     def _granted(self, body: dict[str, Any], asked: list[str], before: dict[str, str]) -> Granted:
         token, refresh_token = body.get("access_token"), body.get("refresh_token")
-        if not _is_token(token):
+        if not is_token(token):
             raise ProviderMalformed("The provider's answer holds no usable access token.")
         token_type = str(body.get("token_type") or "bearer").lower()
         if token_type not in ("bearer", str(self.config.get("token_type")).lower()):
@@ -195,26 +166,14 @@ class Client:
                 "The provider gave a token of a type that ConnHub doesn't know."
             )
         kept = {name: before[name] for name in before if name == "refresh_token"}
-        given = {"refresh_token": refresh_token} if _is_token(refresh_token) else {}
+        given = {"refresh_token": refresh_token} if is_token(refresh_token) else {}
         secrets = {"access_token": token} | kept | given
         return Granted(
             secrets=secrets,
-            expires_at=self._expiry(body),
+            expires_at=expiry(body.get("expires_in", self.config.get("expires_in_s"))),
             renewable="refresh_token" in secrets,
             scopes=self._scopes(body.get("scope"), asked),
         )
-
-    def _expiry(self, body: dict[str, Any]) -> datetime | None:
-        """When the token ends; None where neither provider nor catalogue says."""
-        given = body.get("expires_in", self.config.get("expires_in_s"))
-        if given is None or given == "":
-            return None
-        try:
-            seconds = int(given)
-        except (TypeError, ValueError, OverflowError):
-            return timezone.now() + SHORT_LIFETIME
-        sane = 0 < seconds <= MAX_LIFETIME_S
-        return timezone.now() + (timedelta(seconds=seconds) if sane else SHORT_LIFETIME)
 
     def _scopes(self, given: Any, asked: list[str]) -> list[str]:
         if not isinstance(given, str) or not given:
@@ -223,27 +182,6 @@ class Client:
         return sorted({scope[:200] for scope in scopes if PRINTABLE.fullmatch(scope)})[:100]
 
 
-def _is_token(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and len(value) <= TOKEN_LIMIT and bool(PRINTABLE.fullmatch(value))
-
-
-def _is_success(answer: Response) -> bool:
-    """2xx; redirects of these endpoints are not followed."""
-    return 200 <= answer.status_code < 300
-
-
-def _json_object(answer: Response) -> dict[str, Any] | None:
-    try:
-        body = answer.json()
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
 def _error_code(body: dict[str, Any], status: int) -> str:
     code = body.get("error")
     return code if isinstance(code, str) and ERROR_CODE.fullmatch(code) else f"http_{status}"
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or "The provider"

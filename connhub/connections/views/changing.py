@@ -12,6 +12,7 @@ from .. import authorize as authorization
 from .. import editing, lifecycle, policies, testing
 from ..access import main_settings
 from ..auth import METHODS
+from ..connecting import ConnectFailed
 from ..forms import EditForm, RenameForm
 from ..models import Connection
 
@@ -53,14 +54,18 @@ def edit(request, link_name):
     connection.auth_method.service = connection.service
 
     form = EditForm(request.POST or None, connection=connection)
+    context = {
+        "connection": connection, "form": form,
+        "is_interactive": METHODS[connection.auth_method.kind].interactive,
+        "redirect_uri": authorization.redirect_uri(connection.service.slug),
+    }  # fmt: skip
     if not form.is_valid():
-        context = {
-            "connection": connection, "form": form,
-            "is_interactive": METHODS[connection.auth_method.kind].interactive,
-            "redirect_uri": authorization.redirect_uri(connection.service.slug),
-        }  # fmt: skip
         return render(request, "connections/edit.html", context)
-    pending = editing.edit(connection, form.details, by=request.user)
+    try:
+        pending = editing.edit(connection, form.details, by=request.user)
+    except ConnectFailed as failure:
+        form.add_error(None, failure.text)
+        return render(request, "connections/edit.html", context)
     if not pending:
         return changed(request, "connection", then=connection, message="Updated.")
     change = signing.dumps([connection.pk, request.user.pk, pending], salt=CHANGE_SALT)

@@ -13,6 +13,7 @@ from connhub.services.models import Service
 
 from .. import authorize, lifecycle, policies, testing
 from ..auth import METHODS
+from ..connecting import ConnectFailed
 from ..forms import CreateForm
 from .changing import proceed_dialog
 
@@ -42,15 +43,25 @@ def new(request, slug):
         "redirect_uri": authorize.redirect_uri(service.slug),
     }  # fmt: skip
     if not form.is_valid():
-        response = render(request, "connections/new.html", context)
-        return swap(response, "#main", "outerHTML", select="#main") if request.htmx else response
+        return _ask_again(request, context)
     if not policies.may_connect_in(request.user, form.chosen_environment):
         raise PermissionDenied
-    report = testing.run(service, method, form.test_values) if context["has_test"] else None
+    report = None
+    if context["has_test"]:
+        report = testing.run(service, method, form.test_values, scopes=form.details.scopes)
     if report and ("test" in request.POST or not (report.ok or "anyway" in request.POST)):
         template = "connections/_report.html" if wants_fragment(request) else "connections/new.html"
         return render(request, template, context | {"report": report})
-    return _create(request, form, report)
+    try:
+        return _create(request, form, report)
+    except ConnectFailed as failure:
+        form.add_error(None, failure.text)
+        return _ask_again(request, context)
+
+
+def _ask_again(request, context):
+    response = render(request, "connections/new.html", context)
+    return swap(response, "#main", "outerHTML", select="#main") if request.htmx else response
 
 
 def _create(request, form, report):

@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from connhub.connections.auth.base import Granted
-from connhub.connections.auth.oauth2 import (
-    OWN_PARAMETERS,
-    Client,
+from connhub.connections.auth.oauth2 import OWN_PARAMETERS, Client
+from connhub.connections.auth.provider import (
     ProviderError,
     ProviderMalformed,
     ProviderRefused,

@@ -1,0 +1,56 @@
+"""Calls over connections that get their token by a request of their own."""
+
+import pytest
+
+from connhub.usage import registration
+from tests.factories import AuthMethodFactory, ServiceFactory, connect
+from tests.servers.app import running_app
+from tests.usage.conftest import Flow
+from tests.usage.test_renewal import expire
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("app")]
+
+
+@pytest.fixture
+def robot(ada, integration, oauth_server, settings):
+    settings.CONNHUB_OWN_ENDPOINTS = []
+    settings.CONNHUB_EGRESS_ALLOW = [f"127.0.0.1:{oauth_server.port}"]
+    registered = oauth_server.register("https://connhub.example/", grant="client-credentials")
+    method = AuthMethodFactory(
+        service=ServiceFactory(base_url=oauth_server.api_url),
+        kind="oauth2_client_credentials",
+        config={"token_url": oauth_server.token_url, "token_auth": "client_secret_post"},
+    )
+    made = connect(
+        ada,
+        method=method,
+        link_name="robot",
+        parameters={"client_id": registered.client_id},
+        secrets={"client_secret": registered.client_secret},
+        scopes=["read"],
+        access_mode="credentials",
+    )
+    registration.register(integration, [made], by=ada)
+    return made
+
+
+@pytest.fixture
+def calling(flow, oauth_server, robot):
+    """A flow, at a ConnHub that may reach the authorization server."""
+    with running_app(CONNHUB_EGRESS_ALLOW=f"127.0.0.1:{oauth_server.port}") as server:
+        yield Flow(server, flow.key, flow.token)
+
+
+def test_calls_carry_the_token_and_renew_it(robot, calling, oauth_server):
+    first = calling("GET", "robot", "/echo")
+    expire(robot, seconds=-5)
+    second = calling("GET", "robot", "/echo")
+
+    assert [first.status_code, second.status_code] == [200, 200]
+    assert [r.grant_type for r in oauth_server.token_requests] == ["client_credentials"] * 2
+
+
+def test_flow_may_fetch_the_token_but_not_the_client_secret(robot, calling):
+    handed = calling.credentials("robot").json()["credentials"]
+
+    assert handed.keys() == {"access_token"}
