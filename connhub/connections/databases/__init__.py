@@ -4,10 +4,11 @@ from .base import BadParameter, Driver, Target
 from .mysql import MySQL
 from .postgresql import PostgreSQL
 from .redis import Redis
+from .sftp import SFTP
 from .smtp import SMTP
 
 __all__ = ["DRIVERS", "BadParameter", "Driver", "Target"]
 
 DRIVERS: dict[str, Driver] = {
-    driver.slug: driver for driver in (PostgreSQL(), MySQL(), Redis(), SMTP())
+    driver.slug: driver for driver in (PostgreSQL(), MySQL(), Redis(), SMTP(), SFTP())
 }

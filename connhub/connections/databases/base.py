@@ -1,6 +1,7 @@
 """What every driver answers, and what they share: parameters, TLS, the time limit."""
 
 import contextlib
+import importlib
 import socket
 import ssl
 import threading
@@ -9,6 +10,7 @@ import unicodedata
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
@@ -65,6 +67,7 @@ DISCLOSES = (
 )
 CONNECTED = "Connected to the checked address."
 WITHOUT_TLS = "This connection does without TLS."
+INSTALL = "Whoever runs ConnHub can add it: .venv/bin/pip install -e '.[protocols]'"
 CHECK_AUTHORITY = "If the server's certificate is from an authority of your own, paste its PEM."
 
 
@@ -264,6 +267,20 @@ def left_s(ends_at: float) -> float:
     if left <= 0:
         raise StepFailed(*TIMED_OUT)
     return left
+
+
+def library(name: str) -> ModuleType:
+    """A client library that not everybody needs, imported when first used.
+
+    Raises:
+        StepFailed: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError:
+        raise StepFailed(
+            f"ConnHub needs {name} for this, which is not installed.", INSTALL
+        ) from None
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from connhub.egress.guard import exception_used
+from tests.connections.databases.sftp_server import sftp
 from tests.connections.databases.smtp_server import smtp
 from tests.servers.certificates import make_certificate
 
@@ -80,4 +81,21 @@ def mail(smtp_server, allow):
         "password": smtp_server.password,
         "tls": "verify-full",
         "tls_ca": Path(smtp_server.ca_file).read_text(),
+    }
+
+
+@pytest.fixture(scope="session")
+def sftp_server():
+    with sftp() as server:
+        yield server
+
+
+@pytest.fixture
+def files(sftp_server, allow):
+    allow(sftp_server.port, sftp_server.shell_port)
+    return {
+        "port": sftp_server.port,
+        "user": sftp_server.user,
+        "password": sftp_server.password,
+        "host_key": sftp_server.host_key,
     }

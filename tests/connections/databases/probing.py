@@ -11,9 +11,10 @@ WRONG_PASSWORD = "The server does not accept this user and password."
 UNTRUSTED = "The certificate at the address is not trusted here."
 
 
-def probe(slug, port, *, password=CANARY, timeout_s=5, **parameters):
+def probe(slug, port, *, password=CANARY, private_key="", timeout_s=5, **parameters):
     given = {"host": HOST, "port": port, "user": "flow", "database": "0", "tls": "off"}
-    return DRIVERS[slug].probe(given | parameters, {"password": password}, timeout_s=timeout_s)
+    secrets = {"password": password, "private_key": private_key}
+    return DRIVERS[slug].probe(given | parameters, secrets, timeout_s=timeout_s)
 
 
 def outcome(report):

@@ -5,6 +5,8 @@ import struct
 import threading
 from contextlib import contextmanager
 
+import paramiko
+
 from tests.connections.databases.probing import HOST
 
 
@@ -133,5 +135,39 @@ def smtp_offers(*extensions, then=b"", context=None, at_once=False):
         server.asked_at = len(server.heard)
         if then and server.hear():
             server.say(then)
+
+    return talk
+
+
+class Listening(paramiko.ServerInterface):
+    """Writes down who wants to sign in and with what, and answers with one verdict."""
+
+    def __init__(self, verdict, methods):
+        self.asked = []
+        self.verdict, self.methods = verdict, methods
+
+    def get_allowed_auths(self, username):
+        return self.methods
+
+    def check_auth_password(self, username, password):
+        self.asked.append((username, password))
+        return self.verdict
+
+    def check_auth_publickey(self, username, key):
+        self.asked.append((username, key.fingerprint))
+        return self.verdict
+
+
+def ssh_answers(verdict=paramiko.AUTH_FAILED, methods="password,publickey", key=None):
+    """An SSH server whose interface is `met[0].door`."""
+
+    def talk(server):
+        server.door = Listening(verdict, methods)
+        session = paramiko.Transport(server.connection)
+        session.add_server_key(key or paramiko.ECDSAKey.generate())
+        session.set_log_channel("tests.rogue")
+        over = threading.Event()
+        session.start_server(event=over, server=server.door)
+        session.join()
 
     return talk

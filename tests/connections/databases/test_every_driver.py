@@ -23,7 +23,13 @@ from tests.connections.databases.rogues import (
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.django_db
-GREETED = {"postgresql": "Sign in", "mysql": "Connect", "redis": "Sign in", "smtp": "Connect"}
+GREETED = {
+    "postgresql": "Sign in",
+    "mysql": "Connect",
+    "redis": "Sign in",
+    "smtp": "Connect",
+    "sftp": "Host key",
+}
 
 
 def test_wrong_password(crm, shop, queue, allow, redis_server):
@@ -121,10 +127,11 @@ def test_closed_forbidden_and_unknown_addresses_read_alike(slug, allow):
         ("mysql", "What answers there is not a MySQL or MariaDB server."),
         ("redis", "What answers there is not a Redis server."),
         ("smtp", "What answers there is not an SMTP server."),
+        ("sftp", "What answers there is not an SSH server."),
     ],
 )
 def test_a_server_of_another_kind_is_told(slug, said, allow):
-    with rogue(lambda server: server.say(b"SSH-2.0-OpenSSH_9.2\r\n" * 20)) as (port, _):
+    with rogue(lambda server: server.say(b"HELO-2.0-Sample_9.2\r\n" * 20)) as (port, _):
         allow(port)
         report = probe(slug, port)
 
@@ -142,7 +149,13 @@ def test_a_server_that_hangs_meets_the_deadline(slug, allow):
 
 @pytest.mark.parametrize(
     ("slug", "start"),
-    [("postgresql", b"E\0\0\7\xff"), ("mysql", b"\xff\0\0\0"), ("redis", b"+"), ("smtp", b"220-")],
+    [
+        ("postgresql", b"E\0\0\7\xff"),
+        ("mysql", b"\xff\0\0\0"),
+        ("redis", b"+"),
+        ("smtp", b"220-"),
+        ("sftp", b"SSH-2.0-"),
+    ],
 )
 def test_a_server_that_trickles_meets_the_deadline(slug, start, allow):
     stop = threading.Event()
