@@ -90,7 +90,9 @@ class DetailsForm(forms.Form):
         "such as https://{subdomain}.example.com/v1.",
     )
     test_method = forms.ChoiceField(
-        label="Test method", choices=[(method, method) for method in ("GET", "HEAD", "POST")]
+        label="Test method",
+        choices=[(method, method) for method in ("GET", "HEAD", "POST")],
+        initial="GET",
     )
     test_path = line(
         "Test path",

@@ -1,11 +1,12 @@
 from django.urls import path
 
-from . import views
+from . import registering, views
 
 app_name = "services"
 urlpatterns = [
     path("", views.listing, name="list"),
     path("new/", views.new, name="new"),
+    path("register/", registering.register, name="register"),
     path("<slug:slug>/", views.detail, name="detail"),
     path("<slug:slug>/edit/", views.edit, name="edit"),
     path("<slug:slug>/listed/", views.listed, name="listed"),
