@@ -17,7 +17,14 @@ from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod, Service
 
 from . import policies
-from .access import AddressIncomplete, base_url_for, prepare, require_usable, settings_for
+from .access import (
+    AddressIncomplete,
+    base_url_for,
+    injection_for,
+    prepare,
+    require_usable,
+    settings_for,
+)
 from .auth import METHODS
 from .auth.base import Injection
 from .connecting import obtain
@@ -130,7 +137,7 @@ def _call(
         except Refusal as refusal:
             return Report([*steps, Step("Sign-in", "failed", _ms(started), refusal.text)])
         steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
-    injection = METHODS[method.kind].apply(values, method)
+    injection = injection_for(method, values)
     started = time.monotonic()
     try:
         with even_timing():
@@ -147,6 +154,7 @@ def _send(service: Service, url: str, injection: Injection) -> int:
             verb,
             url,
             headers={"Accept": "application/json", "User-Agent": "ConnHub"}
+            | dict(injection.defaults)
             | dict(injection.headers),
             params=injection.query,
             data=dict(injection.form) or None,

@@ -3,6 +3,7 @@ from .base import Method
 from .basic import Basic
 from .bearer import Bearer
 from .database import Database
+from .jwt_bearer import JwtBearer
 from .none import NoAuth
 from .oauth2_client_credentials import OAuth2ClientCredentials
 from .oauth2_code import OAuth2Code
@@ -13,6 +14,7 @@ METHODS: dict[str, Method] = {
     for method in (
         OAuth2Code(),
         OAuth2ClientCredentials(),
+        JwtBearer(),
         TwoStep(),
         ApiKey(),
         Basic(),
