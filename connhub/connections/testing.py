@@ -149,13 +149,15 @@ def _call(
 
 def _send(service: Service, url: str, injection: Injection) -> int:
     verb = service.test.get("method", "GET")
+    headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
+    headers |= dict(injection.defaults) | dict(injection.headers)
+    if injection.sign:
+        headers |= dict(injection.sign(verb, url, list(headers.items()), b""))
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
         answer = session.request(
             verb,
             url,
-            headers={"Accept": "application/json", "User-Agent": "ConnHub"}
-            | dict(injection.defaults)
-            | dict(injection.headers),
+            headers=headers,
             params=injection.query,
             data=dict(injection.form) or None,
         )

@@ -19,6 +19,7 @@ class Injector:
     def __init__(self, injection: Injection) -> None:
         self.redactor = Redactor(injection.secrets)
         self.needs_form = bool(injection.form)
+        self.sign = injection.sign
         self._headers, self._defaults = injection.headers, injection.defaults
         self._header_names = {name.lower().encode() for name, _ in injection.headers}
         self._query = urlencode(injection.query, quote_via=quote)

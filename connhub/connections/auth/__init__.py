@@ -1,4 +1,5 @@
 from .api_key import ApiKey
+from .aws_sigv4 import AwsSigV4
 from .base import Method
 from .basic import Basic
 from .bearer import Bearer
@@ -16,6 +17,7 @@ METHODS: dict[str, Method] = {
         OAuth2ClientCredentials(),
         JwtBearer(),
         TwoStep(),
+        AwsSigV4(),
         ApiKey(),
         Basic(),
         Bearer(),

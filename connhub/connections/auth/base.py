@@ -1,6 +1,6 @@
 """What every auth method answers: what it asks for, how it connects, what it adds to a call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,8 @@ from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
 Values = Mapping[str, str]
+Pairs = Sequence[tuple[str, str]]
+Sign = Callable[[str, str, Pairs, bytes], Pairs]
 
 BEARER = {"in": "header", "name": "Authorization", "prefix": "Bearer "}
 
@@ -44,7 +46,8 @@ def filled(template: str, values: Values) -> str:
 class Injection:
     """What a call gets on its way out; `secrets` are the values that must never come back.
 
-    `defaults` are headers for calls that bring none of that name.
+    `defaults` are headers for calls that bring none of that name. `sign` takes method, URL,
+    headers and body of each call as it is about to be sent, and gives the headers to set.
     """
 
     headers: tuple[tuple[str, str], ...] = ()
@@ -52,6 +55,7 @@ class Injection:
     form: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
     defaults: tuple[tuple[str, str], ...] = ()
+    sign: Sign | None = None
 
 
 @dataclass(slots=True, repr=False)
