@@ -1,7 +1,7 @@
 """How a call is made over a connection: where it goes and what is added to it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import F
@@ -13,7 +13,7 @@ from connhub.services.models import AuthMethod
 from connhub.vault.keyring import CantOpen
 
 from .auth import METHODS
-from .auth.base import Injection
+from .auth.base import Injection, filled
 from .models import Connection, Credential, Settings, Status
 
 
@@ -116,18 +116,31 @@ def prepare(
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
         allowed_hosts=tuple(connection.service.allowed_hosts),
-        injection=_injection(connection.auth_method, values),
+        injection=injection_for(connection.auth_method, _with_client_id(connection, values)),
         values=values,
         expires_at=credential.expires_at if credential else None,
         renewable=bool(credential and credential.renewable),
     )
 
 
-def _injection(method: AuthMethod, values: Mapping[str, str]) -> Injection:
+def injection_for(method: AuthMethod, values: Mapping[str, str]) -> Injection:
+    """What calls get: what the method adds, and the headers that the service always wants.
+
+    Raises: CredentialIncomplete.
+    """
     try:
-        return METHODS[method.kind].apply(values, method)
+        headers = method.config.get("headers", {}).items()
+        defaults = tuple((name, filled(text, values)) for name, text in headers)
+        injection = METHODS[method.kind].apply(values, method)
     except KeyError:
         raise CredentialIncomplete from None
+    return replace(injection, defaults=defaults) if defaults else injection
+
+
+def _with_client_id(connection: Connection, values: dict[str, str]) -> dict[str, str]:
+    """Some services want the client id in a header of every call."""
+    app = connection.oauth_app if connection.auth_method.config.get("headers") else None
+    return {"client_id": app.client_id} | values if app else values
 
 
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:

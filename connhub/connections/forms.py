@@ -135,9 +135,11 @@ class ConnectionForm(forms.Form):
             initial=app.client_id if app else "",
             validators=[NO_CONTROLS],
         )
+        has_key = self.method.config.get("token_auth") == "private_key_jwt"
         self.fields["client_secret"] = SecretField(
-            label="Client secret",
-            max_length=4000,
+            label="Private key" if has_key else "Client secret",
+            multiline=has_key,
+            max_length=8000 if has_key else 4000,
             required=self.method.config.get("token_auth") != "none",
             stored_at=app.created_at if app and app.client_secret else None,
         )

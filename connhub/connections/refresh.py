@@ -216,7 +216,7 @@ def client_for(credential: Credential, parameters: dict[str, str] | None = None)
         raise AddressIncomplete from None
     except CantOpen:
         raise CredentialUnreadable from None
-    return Client(config, app.client_id, secret)
+    return Client(config, app.client_id, secret, parameters.get("key_id", ""))
 
 
 def _store(credential: Credential, granted: Granted) -> Credential:

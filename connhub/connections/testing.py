@@ -17,7 +17,14 @@ from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod, Service
 
 from . import policies
-from .access import AddressIncomplete, base_url_for, prepare, require_usable, settings_for
+from .access import (
+    AddressIncomplete,
+    base_url_for,
+    injection_for,
+    prepare,
+    require_usable,
+    settings_for,
+)
 from .auth import METHODS
 from .auth.base import Injection
 from .connecting import obtain
@@ -130,7 +137,7 @@ def _call(
         except Refusal as refusal:
             return Report([*steps, Step("Sign-in", "failed", _ms(started), refusal.text)])
         steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
-    injection = METHODS[method.kind].apply(values, method)
+    injection = injection_for(method, values)
     started = time.monotonic()
     try:
         with even_timing():
@@ -142,12 +149,15 @@ def _call(
 
 def _send(service: Service, url: str, injection: Injection) -> int:
     verb = service.test.get("method", "GET")
+    headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
+    headers |= dict(injection.defaults) | dict(injection.headers)
+    if injection.sign:
+        headers |= dict(injection.sign(verb, url, list(headers.items()), b""))
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
         answer = session.request(
             verb,
             url,
-            headers={"Accept": "application/json", "User-Agent": "ConnHub"}
-            | dict(injection.headers),
+            headers=headers,
             params=injection.query,
             data=dict(injection.form) or None,
         )

@@ -19,7 +19,8 @@ class Injector:
     def __init__(self, injection: Injection) -> None:
         self.redactor = Redactor(injection.secrets)
         self.needs_form = bool(injection.form)
-        self._headers = injection.headers
+        self.sign = injection.sign
+        self._headers, self._defaults = injection.headers, injection.defaults
         self._header_names = {name.lower().encode() for name, _ in injection.headers}
         self._query = urlencode(injection.query, quote_via=quote)
         self._query_names = {name.casefold() for name, _ in injection.query}
@@ -30,6 +31,9 @@ class Injector:
         """What is sent for the caller's headers. Raises: BadHeader."""
         headers = for_service(given, without=self._header_names)
         headers.extend(self._headers)
+        for name, value in self._defaults:
+            if name not in headers:
+                headers.add(name, value)
         return headers
 
     def query(self, given: str) -> str:

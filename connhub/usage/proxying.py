@@ -10,6 +10,7 @@ import aiohttp
 from django.conf import settings
 from multidict import CIMultiDict
 
+from connhub.connections.auth.base import Sign
 from connhub.egress.http import Client, NoAnswer, client, unreachable
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
@@ -136,6 +137,8 @@ async def pass_on(upstream: Client, ready: Ready, call: Call) -> None:
     url = ready.base.url(path, ready.injector.query(call.query.decode("ascii")))
     headers = ready.injector.headers(call.headers)
     body = await _body(call, ready, headers)
+    if ready.injector.sign:
+        body = await _sign(call, ready.injector.sign, str(url), headers, body)
     response = await _send(upstream, call.method, url, headers, body)
     try:
         await Answer(call, ready, response, _is_read(body)).pass_back()
@@ -169,6 +172,18 @@ async def _body(call: Call, ready: Ready, headers: CIMultiDict[str]) -> bytes | 
     if length:
         headers["content-length"] = str(length)
     return upload
+
+
+async def _sign(
+    call: Call, sign: Sign, url: str, headers: CIMultiDict[str], body: bytes | Upload | None
+) -> bytes | None:
+    """Set the signature's headers; a body is read whole for it, up to the limit of a request."""
+    if isinstance(body, Upload):
+        body = b"".join([piece async for piece in body])
+        call.bytes_in = len(body)
+    for name, value in sign(call.method, url, list(headers.items()), body or b""):
+        headers[name] = value
+    return body
 
 
 async def _form(call: Call, ready: Ready) -> bytes:

@@ -72,7 +72,7 @@ def reach(ada, integration, upstream: Upstream) -> Callable[..., Connection]:
     def reach(link_name: str = "crm", *, kind: str = "api_key", config: dict | None = None, **more):
         where = more.pop("where", {})
         method = method_for(upstream, kind, config, **where)
-        more.setdefault("secrets", SECRETS[kind])
+        more.setdefault("secrets", SECRETS.get(kind, {}))
         made = connect(ada, method=method, name=link_name.title(), link_name=link_name, **more)
         registration.register(integration, [made], by=ada)
         return made

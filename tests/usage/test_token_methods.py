@@ -54,3 +54,39 @@ def test_flow_may_fetch_the_token_but_not_the_client_secret(robot, calling):
     handed = calling.credentials("robot").json()["credentials"]
 
     assert handed.keys() == {"access_token"}
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"), [({}, "2026-01-01"), ({"acme-version": "2027-01-01"}, "2027-01-01")]
+)
+def test_headers_that_the_service_always_wants_are_sent_unless_the_flow_brings_them(
+    reach, flow, given, sent
+):
+    reach(kind="bearer", config={"headers": {"Acme-Version": "2026-01-01"}})
+
+    arrived = flow("GET", "crm", "/echo", headers=given).json()["headers"]
+
+    assert [value for name, value in arrived if name.lower() == "acme-version"] == [sent]
+
+
+def test_signed_jwt_is_itself_the_token_of_a_call(reach, flow):
+    key = "5e" * 32
+    config = {
+        "exchange": False,
+        "algorithm": "HS256",
+        "lifetime_s": 300,
+        "key_encoding": "hex",
+        "issuer_label": "Issuer",
+        "apply": {"in": "header", "name": "Authorization", "prefix": "Ghost "},
+    }
+    reach(
+        kind="jwt_bearer",
+        config=config,
+        secrets={"private_key": key},
+        parameters={"issuer": "connhub"},
+    )
+
+    arrived = dict(flow("GET", "crm", "/echo").json()["headers"])
+
+    scheme, shown = arrived["Authorization"].split(" ")
+    assert (scheme, set(shown)) == ("Ghost", {"*"})

@@ -1,13 +1,16 @@
 """What every auth method answers: what it asks for, how it connects, what it adds to a call."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
 Values = Mapping[str, str]
+Pairs = Sequence[tuple[str, str]]
+Sign = Callable[[str, str, Pairs, bytes], Pairs]
 
 BEARER = {"in": "header", "name": "Authorization", "prefix": "Bearer "}
 
@@ -34,14 +37,25 @@ def declared(specs: Iterable[Mapping[str, Any]]) -> tuple[Field, ...]:
     return tuple(Field(**{k: v for k, v in spec.items() if k in known}) for spec in specs)
 
 
+def filled(template: str, values: Values) -> str:
+    """A text, not an address, with its placeholders replaced. Raises: KeyError."""
+    return PLACEHOLDER.sub(lambda match: values[match[1]], template)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Injection:
-    """What a call gets on its way out; `secrets` are the values that must never come back."""
+    """What a call gets on its way out; `secrets` are the values that must never come back.
+
+    `defaults` are headers for calls that bring none of that name. `sign` takes method, URL,
+    headers and body of each call as it is about to be sent, and gives the headers to set.
+    """
 
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
+    defaults: tuple[tuple[str, str], ...] = ()
+    sign: Sign | None = None
 
 
 @dataclass(slots=True, repr=False)

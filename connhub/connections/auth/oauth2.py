@@ -1,9 +1,11 @@
 """What ConnHub says to OAuth 2.0 servers, and how it reads their answers (RFC 6749, 7009, 7636)."""
 
 import re
+import time
 from base64 import b64encode
 from typing import Any
 from urllib.parse import quote_plus
+from uuid import uuid4
 
 from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import WebApplicationClient
@@ -12,6 +14,7 @@ from requests import Response
 from connhub.egress import guard
 from connhub.egress.http import BadAddress
 
+from .assertions import sign
 from .base import Granted
 from .provider import (
     PRINTABLE,
@@ -28,6 +31,8 @@ from .provider import (
 )
 
 REVOKE_DEADLINE_S = 10
+ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 OWN_PARAMETERS = frozenset(
     [
         "client_id",
@@ -48,8 +53,10 @@ class Client:
     `config` is the auth method's, with its placeholders filled; `delimiter` joins scopes.
     """
 
-    def __init__(self, config: dict[str, Any], client_id: str, client_secret: str):
-        self.config = config
+    def __init__(
+        self, config: dict[str, Any], client_id: str, client_secret: str, key_id: str = ""
+    ):
+        self.config, self.key_id = config, key_id
         self.client_id, self.client_secret = client_id, client_secret
         self.delimiter = config.get("scope_delimiter", " ")
         self.oauth = WebApplicationClient(client_id)
@@ -95,6 +102,16 @@ class Client:
     def client_credentials(self, *, asked: list[str]) -> Granted:
         """A grant for the client itself (RFC 6749 section 4.4). Raises: ProviderError."""
         form = {"grant_type": "client_credentials"}
+        if asked:
+            form["scope"] = self.delimiter.join(asked)
+        granted = self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})
+        granted.secrets.pop("refresh_token", None)
+        granted.renewable = True
+        return granted
+
+    def exchange_assertion(self, assertion: str, *, asked: list[str]) -> Granted:
+        """A grant for a signed JWT (RFC 7523 section 2.1). Raises: ProviderError."""
+        form = {"grant_type": JWT_BEARER, "assertion": assertion}
         if asked:
             form["scope"] = self.delimiter.join(asked)
         granted = self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})
@@ -148,13 +165,29 @@ class Client:
             # Form-encoded before Basic: RFC 6749 section 2.3.1.
             pair = f"{quote_plus(self.client_id)}:{quote_plus(self.client_secret)}"
             headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-        else:
+        elif self.client_id:
             form = form | {"client_id": self.client_id}
             if style == "client_secret_post":
                 form["client_secret"] = self.client_secret
+            if style == "private_key_jwt":
+                form |= {"client_assertion_type": ASSERTION, "client_assertion": self._assertion()}
         if self.config.get("token_format") == "json":
             return ask(url, timeout_s=timeout_s, headers=headers, json=form)
         return ask(url, timeout_s=timeout_s, headers=headers, data=form)
+
+    def _assertion(self) -> str:
+        """Who the client is, signed with its key, for a minute (RFC 7523 section 3)."""
+        now = int(time.time())
+        claims = {
+            "iss": self.client_id,
+            "sub": self.client_id,
+            "aud": self.config["token_url"],
+            "iat": now,
+            "exp": now + 60,
+            "jti": str(uuid4()),
+        }
+        algorithm = self.config.get("algorithm", "RS256")
+        return sign(claims, self.client_secret, algorithm, key_id=self.key_id)
 
     def _granted(self, body: dict[str, Any], asked: list[str], before: dict[str, str]) -> Granted:
         token, refresh_token = body.get("access_token"), body.get("refresh_token")

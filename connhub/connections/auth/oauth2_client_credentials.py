@@ -18,7 +18,11 @@ class OAuth2ClientCredentials(TokenMethod):
         config = method.config
         asked = [*declared(config.get("parameters", ()))]
         asked.append(Field("client_id", "Client id", help=config.get("help", "")))
-        if config.get("token_auth") != "none":
+        if config.get("key_id"):
+            asked.append(Field("key_id", "Key id"))
+        if config.get("token_auth") == "private_key_jwt":
+            asked.append(Field("client_secret", "Private key", kind="multiline", secret=True))
+        elif config.get("token_auth") != "none":
             asked.append(Field("client_secret", "Client secret", secret=True))
         return tuple(asked)
 
@@ -31,4 +35,6 @@ class OAuth2ClientCredentials(TokenMethod):
 
 def _client(values: Values, method: AuthMethod) -> Client:
     config = fill_config(method.config, values)
-    return Client(config, values["client_id"], values.get("client_secret", ""))
+    return Client(
+        config, values["client_id"], values.get("client_secret", ""), values.get("key_id", "")
+    )

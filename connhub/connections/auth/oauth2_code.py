@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from connhub.services.addresses import fill_config
 from connhub.services.models import AuthMethod
 
-from .base import Granted, TokenMethod, Values
+from .base import Field, Granted, TokenMethod, Values
 from .oauth2 import Client
 
 
@@ -14,6 +14,9 @@ class OAuth2Code(TokenMethod):
     label = "OAuth 2.0"
     interactive = revokes = has_scopes = True
 
+    def fields(self, method: AuthMethod) -> tuple[Field, ...]:
+        return (Field("key_id", "Key id"),) if method.config.get("key_id") else ()
+
     def renew(self, values: Values, method: AuthMethod, scopes: Sequence[str]) -> Granted:
         return _client(values, method).refresh(dict(values), asked=list(scopes))
 
@@ -23,4 +26,4 @@ class OAuth2Code(TokenMethod):
 
 def _client(values: Values, method: AuthMethod) -> Client:
     config = fill_config(method.config, values)
-    return Client(config, values["client_id"], values["client_secret"])
+    return Client(config, values["client_id"], values["client_secret"], values.get("key_id", ""))

@@ -6,10 +6,10 @@ from typing import Any
 
 from requests import Response
 
-from connhub.services.addresses import PLACEHOLDER, fill
+from connhub.services.addresses import fill
 from connhub.services.models import AuthMethod
 
-from .base import Field, Granted, TokenMethod, Values, declared
+from .base import Field, Granted, TokenMethod, Values, declared, filled
 from .provider import (
     ProviderMalformed,
     ProviderRefused,
@@ -59,7 +59,7 @@ class TwoStep(TokenMethod):
 
 
 def _sign_in(login: dict[str, Any], url: str, values: Values) -> Response:
-    fields = {name: _filled(text, values) for name, text in login["body"].items()}
+    fields = {name: filled(text, values) for name, text in login["body"].items()}
     headers = {"Accept": "application/json"}
     content: dict[str, Any] = {}
     if login["format"] == "basic":
@@ -68,10 +68,6 @@ def _sign_in(login: dict[str, Any], url: str, values: Values) -> Response:
     else:
         content["json" if login["format"] == "json" else "data"] = fields
     return ask(url, verb=login.get("method", "POST"), headers=headers, **content)
-
-
-def _filled(template: str, values: Values) -> str:
-    return PLACEHOLDER.sub(lambda match: values[match[1]], template)
 
 
 def _body(url: str, answer: Response) -> Any:

@@ -149,3 +149,25 @@ def test_database_gives_parameters_and_dsn_to_a_flow():
     assert not METHODS["database"].is_http
     assert usable["password"] == "p"
     assert usable["dsn"].startswith("postgresql://flow:p@db.example:5432/orders")
+
+
+# --- Tokens ---------------------------------------------------------------------------------------
+
+TOKEN_KINDS = ["oauth2_code", "oauth2_client_credentials", "jwt_bearer", "two_step"]
+
+
+@pytest.mark.parametrize("kind", TOKEN_KINDS)
+def test_token_goes_where_the_service_wants_it(kind):
+    values = {"access_token": CANARY}
+    header = {"in": "header", "name": "X-Token", "prefix": "Zoho "}
+    query = {"in": "query", "name": "auth"}
+
+    assert [
+        apply(kind, values),
+        apply(kind, values, apply=header),
+        apply(kind, values, apply=query),
+    ] == [
+        Injection(headers=(("Authorization", f"Bearer {CANARY}"),), secrets=(CANARY,)),
+        Injection(headers=(("X-Token", f"Zoho {CANARY}"),), secrets=(CANARY,)),
+        Injection(query=(("auth", CANARY),), secrets=(CANARY,)),
+    ]
