@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from connhub.egress.guard import exception_used
+from tests.connections.databases.ldap_server import ldap
 from tests.connections.databases.sftp_server import sftp
 from tests.connections.databases.smtp_server import smtp
 from tests.servers.certificates import make_certificate
@@ -98,4 +99,22 @@ def files(sftp_server, allow):
         "user": sftp_server.user,
         "password": sftp_server.password,
         "host_key": sftp_server.host_key,
+    }
+
+
+@pytest.fixture(scope="session")
+def ldap_server():
+    with ldap() as server:
+        yield server
+
+
+@pytest.fixture
+def directory(ldap_server, allow):
+    allow(ldap_server.starttls_port, ldap_server.tls_port)
+    return {
+        "port": ldap_server.tls_port,
+        "user": ldap_server.user,
+        "password": ldap_server.password,
+        "tls_start": "at-once",
+        "tls_ca": Path(ldap_server.ca_file).read_text(),
     }

@@ -29,6 +29,7 @@ GREETED = {
     "redis": "Sign in",
     "smtp": "Connect",
     "sftp": "Host key",
+    "ldap": "TLS",
 }
 
 
@@ -128,6 +129,7 @@ def test_closed_forbidden_and_unknown_addresses_read_alike(slug, allow):
         ("redis", "What answers there is not a Redis server."),
         ("smtp", "What answers there is not an SMTP server."),
         ("sftp", "What answers there is not an SSH server."),
+        ("ldap", "What answers there is not an LDAP server."),
     ],
 )
 def test_a_server_of_another_kind_is_told(slug, said, allow):
@@ -155,6 +157,7 @@ def test_a_server_that_hangs_meets_the_deadline(slug, allow):
         ("redis", b"+"),
         ("smtp", b"220-"),
         ("sftp", b"SSH-2.0-"),
+        ("ldap", b"0\x84\0\0\xff\0"),
     ],
 )
 def test_a_server_that_trickles_meets_the_deadline(slug, start, allow):
