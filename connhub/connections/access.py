@@ -59,7 +59,6 @@ class Access:
     connection: Connection
     credential: Credential | None
     base_url: str
-    allowed_hosts: tuple[str, ...]
     injection: Injection
     values: Mapping[str, str]
     expires_at: datetime | None
@@ -115,7 +114,6 @@ def prepare(
         connection=connection,
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
-        allowed_hosts=tuple(connection.service.allowed_hosts),
         injection=injection_for(connection.auth_method, _with_client_id(connection, values)),
         values=values,
         expires_at=credential.expires_at if credential else None,
