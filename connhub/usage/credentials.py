@@ -3,9 +3,9 @@
 import json
 
 from connhub.connections.auth import METHODS
+from connhub.connections.calling.headers import Raw
 from connhub.connections.models import AccessMode
 
-from .headers import Raw
 from .problems import CredentialsNotAllowed, MethodNotAllowed
 from .proxying import Call
 from .routes import Ready, Route

@@ -14,15 +14,15 @@ from django.utils import timezone
 
 from connhub.connections.access import Access, AddressIncomplete, ReconnectNeeded, prepare
 from connhub.connections.auth import METHODS
+from connhub.connections.calling.injection import Injector
+from connhub.connections.calling.paths import Base
 from connhub.connections.models import Connection, Credential
 from connhub.connections.refresh import MARGIN, POLL_S, ensure_fresh
 from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 
-from .injection import Injector
 from .models import Integration, IntegrationKey
-from .paths import Base
 from .problems import AuthorizeAsUser, NotUsable, Unauthorized
 from .registration import usable_in
 from .revision import DatabaseAway, Revision
