@@ -68,7 +68,7 @@ class Definition:
     docs_url: str = ""
     test: Mapping[str, Any] = field(default_factory=dict)
     endpoints: Mapping[Environment, str] = field(default_factory=dict)
-    operations: Sequence[Mapping[str, str]] = ()
+    operations: Sequence[Mapping[str, Any]] = ()
 
 
 @transaction.atomic
