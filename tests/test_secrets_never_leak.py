@@ -148,6 +148,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "integrations/.link_name": [first.link_name],
         "slug": [integration.slug],
         "services/.slug": [connection.service.slug for connection in connections.values()],
+        "connections/try/.pk": [first.service.operations.create(method="GET", path="/me").pk],
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],

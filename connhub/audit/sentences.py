@@ -27,6 +27,7 @@ SENTENCES = {
     "connection.renewal_failed": "Token not renewed",
     "connection.reconnect_needed": "Lost its authorization",
     "connection.tested": "Tested",
+    "connection.operation_tried": "Tried an operation",
     "connection.revoked": "Revoked",
     "connection.revoked_at_provider": "Revocation at the service",
     "connection.deleted": "Deleted",

@@ -14,16 +14,20 @@ from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
+from connhub.accounts.models import Environment
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill_config
 from connhub.vault.keyring import CantOpen
 
 from .access import (
+    Access,
     AddressIncomplete,
     CredentialIncomplete,
     CredentialUnreadable,
     ReconnectNeeded,
+    prepare,
+    require_usable,
     settings_for,
 )
 from .auth import METHODS
@@ -86,6 +90,21 @@ def ensure_fresh(credential: Credential, *, force_version: int | None = None) ->
             return credential
         time.sleep(POLL_S)
         credential = _read(credential)
+
+
+def fresh_access(connection: Connection, environment: Environment | None) -> Access:
+    """What a call in this environment needs, its token renewed first where it ends.
+
+    Raises: Refusal, as `prepare` and `ensure_fresh` do.
+    """
+    credential = connection.credential_for(environment)
+    require_usable(connection, credential)
+    if credential is not None:
+        connection = ensure_fresh(credential).connection
+    try:
+        return prepare(connection, environment)
+    except Unfilled:
+        raise AddressIncomplete from None
 
 
 def _is_wanted(credential: Credential, force_version: int | None) -> bool:

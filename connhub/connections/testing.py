@@ -1,7 +1,8 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 
 from django.db import transaction
@@ -17,20 +18,13 @@ from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod, Service
 
 from . import policies
-from .access import (
-    AddressIncomplete,
-    base_url_for,
-    injection_for,
-    prepare,
-    require_usable,
-    settings_for,
-)
+from .access import base_url_for, injection_for, settings_for
 from .auth import METHODS
 from .auth.base import Injection
 from .connecting import obtain
 from .databases import DRIVERS
 from .models import Connection, Credential, Status
-from .refresh import ensure_fresh
+from .refresh import fresh_access
 from .reports import Report, Step
 
 DEADLINE_S, QUEUE_S = 15, 5
@@ -63,15 +57,8 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
     policies.require_admin(by, connection)
     if not has_test(connection.service):
         raise NoTest
-    credential = connection.credential_for(environment)
-    require_usable(connection, credential)
-    if credential is not None:
-        credential = ensure_fresh(credential)
-        connection = credential.connection
-    try:
-        access = prepare(connection, environment)
-    except Unfilled:
-        raise AddressIncomplete from None
+    access = fresh_access(connection, environment)
+    connection = access.connection
     stored = settings_for(connection, environment)
     report = run(
         connection.service,
@@ -96,12 +83,19 @@ def run(
 
     Failures take about as long whatever the reason, so that nobody can map a network by them.
     """
-    if not _slots.acquire(timeout=QUEUE_S):
-        raise TooManyTests
-    try:
+    with turn():
         if service.driver:
             return _probe_database(service, method, values)
         return _call(service, method, values, base_url or service.base_url, scopes)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One of the four calls that people may make at once. Raises: TooManyTests, after 5 s."""
+    if not _slots.acquire(timeout=QUEUE_S):
+        raise TooManyTests
+    try:
+        yield
     finally:
         _slots.release()
 

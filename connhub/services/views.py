@@ -2,10 +2,12 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
 from connhub.accounts.policies import may_administer_account, require_super_admin
 from connhub.htmx import changed, wants_fragment
+from connhub.paging import Order, page
 
 from . import custom, oauth_apps, policies
 from .api_key_form import MOST_KEYS, ApiKeyForm
@@ -23,6 +25,7 @@ FORMS = {
         *(BearerForm, BasicForm, NoAuthForm),
     )
 }
+OPERATIONS, BY_PATH = 50, Order("path", "path", "pk")
 OAUTH = {"oauth2_code": "Authorization code", "oauth2_client_credentials": "Client credentials"}
 TYPES = {
     "oauth2_code": ("OAuth 2.0", "People sign in at the service, or ConnHub gets tokens itself."),
@@ -41,15 +44,17 @@ def listing(request):
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def detail(request, slug):
     service = get_object_or_404(Service, slug=slug)
+    shown = _operations(request, service)
+    if wants_fragment(request):
+        return render(request, "services/_operations.html", shown)
     is_super_admin = may_administer_account(request.user)
     context = {
         "service": service,
         "methods": service.auth_methods.offered(),
         "endpoints": service.endpoints.exclude(environment=None).select_related("environment"),
-        "operations": service.operations.all()[:200],
-        "operation_count": service.operations.count(),
         "connections": service.connections.visible_to(request.user)[:10],
         "may_administer": policies.may_administer(request.user, service),
         "may_list": policies.may_list(request.user, service),
@@ -59,7 +64,20 @@ def detail(request, slug):
         "unset": Environment.objects.exclude(oauthapp__in=oauth_apps.shared(service)),
         "redirect_uri": oauth_apps.redirect_uri(service),
     }
-    return render(request, "services/detail.html", context)
+    return render(request, "services/detail.html", context | shown)
+
+
+def _operations(request, service):
+    """A page of its operations, those that have what is looked for."""
+    find = request.GET.get("find", "").replace("\0", "").strip()[:80]
+    found = service.operations.matching(find)
+    return {
+        "find": find,
+        "operations": page(found, BY_PATH, request.GET, OPERATIONS),
+        "operation_text": f"{found.count():,} by path",
+        "operation_count": service.operations.count(),
+        "operation_size": OPERATIONS,
+    }
 
 
 @require_http_methods(["GET", "POST"])

@@ -329,3 +329,48 @@ def test_the_gallery_offers_new_services_to_those_who_may(client, request, who, 
     client.force_login(request.getfixturevalue(who))
 
     assert ("Create New Service" in client.get(url).content.decode()) == shown
+
+
+@pytest.fixture
+def documented(acme):
+    """Acme with more operations than a page shows."""
+    for number in range(60):
+        acme.operations.create(method="GET", path=f"/things/{number:03}", summary="Thing")
+    acme.operations.create(method="POST", path="/orders", summary="Place an order")
+    return acme
+
+
+def shown(response) -> list[str]:
+    return [str(each) for each in response.context["operations"].rows]
+
+
+def test_many_operations_are_shown_page_by_page(signed_in, documented):
+    first = signed_in.get("/services/acme/")
+    older = first.context["operations"].older
+    second = signed_in.get("/services/acme/", {"before": older})
+
+    assert (len(shown(first)), shown(first)[0]) == (50, "POST /orders")
+    assert (len(shown(second)), shown(second)[-1]) == (11, "GET /things/059")
+
+
+@pytest.mark.parametrize(
+    ("find", "found"),
+    [
+        ("order", ["POST /orders"]),
+        ("post place", ["POST /orders"]),
+        ("order\0", ["POST /orders"]),
+        ("nothing", []),
+    ],
+)
+def test_operations_are_looked_for_on_the_page_of_the_service(signed_in, documented, find, found):
+    response = signed_in.get("/services/acme/", {"find": find})
+
+    assert shown(response) == found
+
+
+def test_htmx_gets_the_operations_alone(signed_in, documented):
+    headers = {"HX-Request": "true"}
+    response = signed_in.get("/services/acme/", {"find": "order"}, headers=headers)
+
+    assert "<html" not in response.content.decode()
+    assert "/orders" in response.content.decode()

@@ -70,6 +70,7 @@ def summary(request, link_name):
         "connection": connection,
         "may_administer": policies.may_administer(request.user, connection),
         "has_test": testing.has_test(connection.service),
+        "has_operations": connection.service.operations.exists(),
         "is_interactive": METHODS[connection.auth_method.kind].interactive,
         "is_http": METHODS[connection.auth_method.kind].is_http,
         "stages": _stages(connection),
