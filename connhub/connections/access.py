@@ -1,6 +1,6 @@
 """How a call is made over a connection: where it goes and what is added to it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from connhub.services.models import AuthMethod
 from connhub.vault.keyring import CantOpen
 
 from .auth import METHODS
-from .auth.base import Injection, filled
+from .auth.base import Field, Injection, filled
 from .models import Connection, Credential, Settings, Status
 
 
@@ -109,12 +109,16 @@ def prepare(
     credential = connection.credential_for(environment)
     require_usable(connection, credential)
     stored = settings_for(connection, environment)
-    values = dict(stored.parameters) | _open(credential)
+    opened = _open(credential)
+    values = dict(stored.parameters) | opened
     return Access(
         connection=connection,
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
-        injection=injection_for(connection.auth_method, _with_client_id(connection, values)),
+        injection=_hiding(
+            injection_for(connection.auth_method, _with_client_id(connection, values)),
+            [opened[name] for name in _once_secret(connection.auth_method, opened)],
+        ),
         values=values,
         expires_at=credential.expires_at if credential else None,
         renewable=bool(credential and credential.renewable),
@@ -133,6 +137,23 @@ def injection_for(method: AuthMethod, values: Mapping[str, str]) -> Injection:
     except KeyError:
         raise CredentialIncomplete from None
     return replace(injection, defaults=defaults) if defaults else injection
+
+
+def fields_of(method: AuthMethod, sealed: Collection[str]) -> list[Field]:
+    """What the method asks for; what was once stored as secret, of the names `sealed`, stays so."""
+    asked = METHODS[method.kind].fields(method)
+    return [replace(item, secret=item.secret or item.name in sealed) for item in asked]
+
+
+def _once_secret(method: AuthMethod, sealed: Collection[str]) -> list[str]:
+    asked = METHODS[method.kind].fields(method)
+    return [item.name for item in asked if not item.secret and item.name in sealed]
+
+
+def _hiding(injection: Injection, secrets: Sequence[str]) -> Injection:
+    if not secrets:
+        return injection
+    return replace(injection, secrets=(*injection.secrets, *secrets))
 
 
 def _with_client_id(connection: Connection, values: dict[str, str]) -> dict[str, str]:

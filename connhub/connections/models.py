@@ -7,7 +7,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from connhub.accounts.models import Environment, User
-from connhub.services.models import AuthMethod, OAuthApp, Service
+from connhub.services.models import AuthMethod, OAuthApp, Operation, Service
 from connhub.sharing import roles
 from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
@@ -34,6 +34,11 @@ class Status(models.IntegerChoices):
     @property
     def tone(self) -> str:
         return {1: "ok", 4: "bad", 5: "warn"}.get(self.value, "idle")
+
+    @property
+    def is_live(self) -> bool:
+        """Whether there is something to make calls and tests with."""
+        return self.value in (1, 4)
 
 
 class AccessMode(models.TextChoices):
@@ -66,7 +71,10 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def for_summary(self):
         """With all that its own page shows."""
         whole = self.select_related("service", "auth_method", "created_by", "oauth_app")
-        return whole.prefetch_related("credentials")
+        operations = Operation.objects.filter(service=models.OuterRef("service"))
+        return whole.prefetch_related("credentials").annotate(
+            has_operations=models.Exists(operations)
+        )
 
     def for_listing(self):
         """With what a row of the listing shows and no more, in two queries however long the list."""
