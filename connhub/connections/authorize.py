@@ -15,6 +15,7 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
 
 from . import policies
@@ -223,6 +224,10 @@ def _keep(attempt: Authorization, granted: Granted, by: User) -> None:
     if connection.deleted_at or not policies.may_administer(by, connection):
         raise AuthorizationFailed("You no longer administer this connection.")
     fields = _apply(connection, attempt.pending, attempt.environment)
+    if connection.oauth_app is None and "oauth_app" not in attempt.pending:
+        # From here on it is the one that its tokens belong to.
+        connection.oauth_app = oauth_apps.serving(connection.service, attempt.environment)
+        connection.save(update_fields=["oauth_app"])
     keep(connection, granted, environment=attempt.environment)
     record(
         "connection.connected",

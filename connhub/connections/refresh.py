@@ -17,6 +17,7 @@ from django.utils import timezone
 from connhub.accounts.models import Environment
 from connhub.audit.log import record
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.services.addresses import Unfilled, fill_config
 from connhub.vault.keyring import CantOpen
 
@@ -223,7 +224,8 @@ def client_for(credential: Credential, parameters: dict[str, str] | None = None)
     Raises:
         AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
     """
-    connection, app = credential.connection, credential.connection.oauth_app
+    connection = credential.connection
+    app = connection.oauth_app or oauth_apps.serving(connection.service, credential.environment)
     if app is None:
         raise AppMissing
     if parameters is None:

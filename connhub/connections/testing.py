@@ -20,9 +20,10 @@ from connhub.services.models import AuthMethod, Service
 from . import policies
 from .access import base_url_for, injection_for, settings_for
 from .auth import METHODS
-from .auth.base import Injection
+from .auth.base import Granted, Injection
 from .connecting import obtain
 from .databases import DRIVERS
+from .lifecycle import Details
 from .models import Connection, Credential, Status
 from .refresh import fresh_access
 from .reports import Report, Step
@@ -86,7 +87,20 @@ def run(
     with turn():
         if service.driver:
             return _probe_database(service, method, values)
-        return _call(service, method, values, base_url or service.base_url, scopes)
+        return _call(method, {}, values, base_url or service.base_url, scopes)[0]
+
+
+def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | None]:
+    """The test of a connection before it is saved, and the token that it was made with, if any.
+
+    Raises: TooManyTests.
+    """
+    service = method.service
+    with turn():
+        if service.driver:
+            values = {**details.parameters, **details.secrets}
+            return _probe_database(service, method, values), None
+        return _call(method, details.parameters, details.secrets, service.base_url, details.scopes)
 
 
 @contextmanager
@@ -109,27 +123,30 @@ def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, s
 
 
 def _call(
-    service: Service,
     method: AuthMethod,
-    values: Mapping[str, str],
+    parameters: Mapping[str, str],
+    secrets: Mapping[str, str],
     base_url: str,
     scopes: Sequence[str],
-) -> Report:
+) -> tuple[Report, Granted | None]:
+    service, values, granted = method.service, {**parameters, **secrets}, None
     started = time.monotonic()
     try:
         url = fill(base_url, values) + service.test["path"]
         target = guard.parse_url(url, ports=guard.ANY_PORT)
     except (Unfilled, guard.BadAddress) as error:
-        return Report([Step("Address", "failed", _ms(started), str(error))])
+        return Report([Step("Address", "failed", _ms(started), str(error))]), None
     steps = [Step("Address", "ok", _ms(started), f"{target.host}, port {target.port}.")]
 
     if METHODS[method.kind].connects and "access_token" not in values:
         started = time.monotonic()
         try:
             with even_timing():
-                values = obtain(method, {}, values, scopes).secrets
+                granted = obtain(method, parameters, secrets, scopes)
         except Refusal as refusal:
-            return Report([*steps, Step("Sign-in", "failed", _ms(started), refusal.text)])
+            step = Step("Sign-in", "failed", _ms(started), refusal.text)
+            return Report([*steps, step]), None
+        values |= granted.secrets
         steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
     injection = injection_for(method, values)
     started = time.monotonic()
@@ -137,8 +154,10 @@ def _call(
         with even_timing():
             status = _send(service, url, injection)
     except (Unreachable, Unsendable, AnswerTooLarge) as error:
-        return Report([*steps, Step("Sample call", "failed", _ms(started), str(error))])
-    return Report([*steps, _judge(service, status, _ms(started))])
+        last = Step("Sample call", "failed", _ms(started), str(error))
+    else:
+        last = _judge(service, status, _ms(started))
+    return Report([*steps, last]), granted
 
 
 def _send(service: Service, url: str, injection: Injection) -> int:

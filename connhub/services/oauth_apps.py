@@ -1,5 +1,6 @@
 """The OAuth app that all connections of a service share: a client id and secret, kept once."""
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -56,6 +57,27 @@ def shared(service: Service) -> QuerySet[OAuthApp]:
         "environment", "created_by", "changed_by"
     )
     return apps.annotate(uses=Count("connection", filter=live)).order_by("environment__position")
+
+
+def serving(service: Service, environment: Environment | None) -> OAuthApp | None:
+    """The shared app for connections of one environment (None: of all at once).
+
+    That is the environment's own, else the one for all; one environment's never serves them all.
+    """
+    apps = {app.environment_id: app for app in service.oauth_apps.filter(shared=True)}
+    own = apps.get(environment.pk) if environment else None
+    return own or apps.get(None)
+
+
+def unserved(
+    service: Service, environments: Iterable[Environment | None]
+) -> list[Environment | None]:
+    """Those of the environments for which there is no shared app."""
+    apps = service.oauth_apps.filter(shared=True)
+    served = set(apps.values_list("environment_id", flat=True))
+    if None in served:
+        return []
+    return [each for each in environments if each is None or each.pk not in served]
 
 
 @transaction.atomic

@@ -220,6 +220,19 @@ def test_member_may_not_sign_in_for_higher_environments(client, ada, eve, crm):
     assert not Authorization.objects.exists()
 
 
+def test_a_shared_app_that_came_later_is_taken_and_kept(client, ada, acme, registered, sign_in):
+    made = connect(ada, method=acme, link_name="late", secrets={}, scopes=["read"])
+    shared = OAuthApp(service=acme.service, shared=True, client_id=registered.client_id)
+    shared.client_secret.put(registered.client_secret)
+    shared.save()
+    client.force_login(ada)
+
+    sign_in(made)
+
+    made.refresh_from_db()
+    assert (made.oauth_app, made.status) == (shared, Status.CONNECTED)
+
+
 # --- What can't even start ------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ LINK_NAME_RULE = "Use lower-case letters, digits and underscores, and start with
 UNUSABLE = "This link name can't be used. Choose another."
 ONE_LINE = "Use a single line of ordinary characters."
 REQUIRED = "This field is required."
+NOT_SERVED = "Enter it: no shared OAuth app serves this environment."
 ASK_AGAIN = "Enter it again: it would be sent to a different place."
 
 
@@ -71,7 +72,6 @@ def test_details_are_what_was_typed(ada, shop):
     assert details.access_mode == AccessMode.CREDENTIALS
     assert (details.parameters, details.secrets) == ({"shop": "acme"}, {"key_1": CANARY})
     assert form.chosen_environment is None
-    assert form.test_values == {"shop": "acme", "key_1": CANARY}
 
 
 @pytest.mark.parametrize(
@@ -233,6 +233,58 @@ def test_client_is_not_asked_for_where_the_service_has_one(ada, oauth):
 
     assert {"client_id", "client_secret"} & set(form.fields) == set()
     assert errors(form) == {}
+
+
+@pytest.fixture
+def production():
+    return Environment.objects.get(slug="production")
+
+
+@pytest.fixture
+def for_production(oauth, production):
+    """A service whose only shared app is for production."""
+    OAuthApp.objects.create(
+        service=oauth.service, shared=True, client_id="prod", environment=production
+    )
+    return oauth
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"environment": "production"}, {}),
+        ({"environment": "production", "client_id": "own", "client_secret": "x"}, {}),
+        ({"environment": "staging", "client_id": "own", "client_secret": "x"}, {}),
+        ({"environment": ""}, {"client_id": [NOT_SERVED]}),
+        ({"environment": "staging"}, {"client_id": [NOT_SERVED]}),
+        ({"environment": "production", "client_secret": "x"}, {"client_id": [NOT_SERVED]}),
+        (
+            {"environment": "production", "client_id": "own"},
+            {"client_secret": ["Enter the secret of this client id."]},
+        ),
+    ],
+)
+def test_an_app_for_one_environment_serves_no_other(ada, for_production, changes, found):
+    assert errors(create(for_production, ada, **changes)) == found
+
+
+def test_a_member_needs_an_app_where_only_a_higher_environment_has_one(eve, for_production):
+    form = create(for_production, eve, environment="development")
+
+    assert set(form.errors) == {"client_id", "client_secret"}
+
+
+def test_edit_asks_for_a_client_only_where_nothing_serves_the_connection(
+    ada, for_production, production
+):
+    options = {"method": for_production, "secrets": {}}
+    served = connect(ada, link_name="served", environment=production, **options)
+    unserved = connect(ada, link_name="unserved", **options)
+
+    asked = ["client_id" in EditForm(connection=made).fields for made in (served, unserved)]
+
+    assert (served.oauth_app.client_id, unserved.oauth_app) == ("prod", None)
+    assert asked == [False, True]
 
 
 # --- Never rendered back --------------------------------------------------------------------------

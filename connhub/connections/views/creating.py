@@ -46,14 +46,14 @@ def new(request, slug):
         return _ask_again(request, context)
     if not policies.may_connect_in(request.user, form.chosen_environment):
         raise PermissionDenied
-    report = None
+    report = granted = None
     if context["has_test"]:
-        report = testing.run(service, method, form.test_values, scopes=form.details.scopes)
+        report, granted = testing.rehearse(method, form.details)
     if report and ("test" in request.POST or not (report.ok or "anyway" in request.POST)):
         template = "connections/_report.html" if wants_fragment(request) else "connections/new.html"
         return render(request, template, context | {"report": report})
     try:
-        return _create(request, form, report)
+        return _create(request, form, report, granted)
     except ConnectFailed as failure:
         form.add_error(None, failure.text)
         return _ask_again(request, context)
@@ -64,7 +64,7 @@ def _ask_again(request, context):
     return swap(response, "#main", "outerHTML", select="#main") if request.htmx else response
 
 
-def _create(request, form, report):
+def _create(request, form, report, granted):
     environment = form.chosen_environment
     connection = lifecycle.create(
         form.method,
@@ -72,6 +72,7 @@ def _create(request, form, report):
         link_name=form.cleaned_data["link_name"],
         by=request.user,
         environment=environment,
+        granted=granted,
     )
     if report:
         tested = connection.credential_for(environment)
