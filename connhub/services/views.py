@@ -38,9 +38,16 @@ TYPES = {
 
 @require_safe
 def listing(request):
-    context = {"gallery": Gallery(request.GET)}
-    template = "services/_tiles.html" if wants_fragment(request) else "services/list.html"
-    return render(request, template, context)
+    return show_gallery(request, "services/list.html", into="services:detail")
+
+
+def show_gallery(request, page_template, *, into):
+    """The gallery, its tiles leading to the URLs named `into`; or what htmx wants of it."""
+    gallery = Gallery(request.GET)
+    is_more = wants_fragment(request) and gallery.page > 1
+    fragment = "services/_tile_page.html" if is_more else "services/_tiles.html"
+    context = {"gallery": gallery, "into": into, "is_more": is_more}
+    return render(request, fragment if wants_fragment(request) else page_template, context)
 
 
 @require_safe

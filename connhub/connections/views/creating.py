@@ -8,8 +8,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from connhub.htmx import HttpResponseSeeOther, swap, wants_fragment
-from connhub.services.gallery import Gallery
 from connhub.services.models import Service
+from connhub.services.views import show_gallery
 
 from .. import authorize, lifecycle, policies, testing
 from ..auth import METHODS
@@ -20,9 +20,7 @@ from .changing import proceed_dialog
 
 @require_safe
 def gallery(request):
-    context = {"gallery": Gallery(request.GET)}
-    template = "services/_tiles.html" if wants_fragment(request) else "connections/gallery.html"
-    return render(request, template, context)
+    return show_gallery(request, "connections/gallery.html", into="connections:new")
 
 
 @sensitive_post_parameters()
