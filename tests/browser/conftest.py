@@ -46,7 +46,9 @@ def complaints(page):
     said = []
 
     def note(message):
-        if message.type == "error":
+        # htmx says so when it gives up a request for a newer one; a failed one says htmx:sendError.
+        is_abort = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if message.type == "error" and not is_abort:
             said.append(message.text)
 
     page.on("console", note)
