@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 
 from .models import AuthMethod, Origin, Service
@@ -98,5 +99,5 @@ class Gallery:
         methods = AuthMethod.objects.offered().only("service", "label", "position")
         tiles = chosen.only("slug", "name", "monogram", "colour")
         first = (self.page - 1) * SHOWN
-        tiles = tiles.prefetch_related(Prefetch("auth_methods", queryset=methods))
+        tiles = tiles.order_by(Lower("name"), "pk").prefetch_related(Prefetch("auth_methods", queryset=methods))
         return list(tiles[first : first + SHOWN])

@@ -67,6 +67,13 @@ def test_a_choice_leaves_the_services_that_fit(params, found):
     assert slugs(**params) == found
 
 
+def test_names_are_in_order_whatever_their_case():
+    ServiceFactory(slug="abc", name="abc", origin=Origin.DEFAULT)
+    ServiceFactory(slug="abd", name="ABD", origin=Origin.DEFAULT)
+
+    assert slugs(q="ab") == ["abc", "abd"]
+
+
 def test_categories_are_counted_within_the_search():
     gallery = Gallery({"q": "acme", "category": "CRM"})
 
