@@ -99,5 +99,7 @@ class Gallery:
         methods = AuthMethod.objects.offered().only("service", "label", "position")
         tiles = chosen.only("slug", "name", "monogram", "colour")
         first = (self.page - 1) * SHOWN
-        tiles = tiles.order_by(Lower("name"), "pk").prefetch_related(Prefetch("auth_methods", queryset=methods))
+        tiles = tiles.order_by(Lower("name"), "pk").prefetch_related(
+            Prefetch("auth_methods", queryset=methods)
+        )
         return list(tiles[first : first + SHOWN])
