@@ -372,8 +372,8 @@ def signed_in(client, ada):
     return client
 
 
-def page_of(made, **query) -> str:
-    return reverse("connections:try_operation", args=[made.pk], query=query)
+def page_of(made) -> str:
+    return reverse("connections:try_operation", args=[made.pk])
 
 
 def fill(connection, **values) -> dict:

@@ -20,7 +20,6 @@ def try_operation(request, pk):
         operation=operation,
         connections=connections.select_related("service", "auth_method").order_by("status", "name"),
         environments=Environment.objects.all(),
-        initial={"connection": request.GET.get("connection", "")},
     )
     context = {"operation": operation, "service": operation.service, "form": form}
     if form.is_sendable and form.is_valid():
