@@ -14,6 +14,7 @@ from connhub.vault.keyring import CantOpen
 
 from .auth import METHODS
 from .auth.base import Injection, filled
+from .auth.provider import ProviderError
 from .models import Connection, Credential, Settings, Status
 
 
@@ -47,6 +48,11 @@ class CredentialIncomplete(Refusal):
     text = "The service asks for more than this connection holds. Edit it and enter all of it."
 
 
+class AppMissing(Refusal):
+    code = "app-missing"
+    text = "This connection has no client id and secret yet. Edit it to add them."
+
+
 class AddressIncomplete(Refusal):
     code = "address-incomplete"
     text = "Part of the service's address is missing or can't be used. Edit the connection."
@@ -63,6 +69,13 @@ class Access:
     values: Mapping[str, str]
     expires_at: datetime | None
     renewable: bool
+
+    @property
+    def own_values(self) -> dict[str, str]:
+        """The values without the secret of an OAuth app that other connections share."""
+        app = self.connection.oauth_app
+        is_shared = app is not None and app.shared
+        return {n: v for n, v in self.values.items() if n != "client_secret" or not is_shared}
 
 
 def settings_for(connection: Connection, environment: Environment | None) -> Settings:
@@ -109,12 +122,12 @@ def prepare(
     credential = connection.credential_for(environment)
     require_usable(connection, credential)
     stored = settings_for(connection, environment)
-    values = dict(stored.parameters) | _open(credential)
+    values = _app_values(connection) | stored.parameters | _open(credential)
     return Access(
         connection=connection,
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
-        injection=injection_for(connection.auth_method, _with_client_id(connection, values)),
+        injection=injection_for(connection.auth_method, values),
         values=values,
         expires_at=credential.expires_at if credential else None,
         renewable=bool(credential and credential.renewable),
@@ -132,13 +145,29 @@ def injection_for(method: AuthMethod, values: Mapping[str, str]) -> Injection:
         injection = METHODS[method.kind].apply(values, method)
     except KeyError:
         raise CredentialIncomplete from None
+    except ProviderError as error:
+        raise CredentialIncomplete(str(error)) from None
     return replace(injection, defaults=defaults) if defaults else injection
 
 
-def _with_client_id(connection: Connection, values: dict[str, str]) -> dict[str, str]:
-    """Some services want the client id in a header of every call."""
-    app = connection.oauth_app if connection.auth_method.config.get("headers") else None
-    return {"client_id": app.client_id} | values if app else values
+def app_of(connection: Connection) -> dict[str, str]:
+    """Id and secret of the connection's OAuth app. Raises: AppMissing, CredentialUnreadable."""
+    app = connection.oauth_app
+    if app is None:
+        raise AppMissing
+    try:
+        secret = app.client_secret.open().reveal() if app.client_secret else ""
+    except CantOpen:
+        raise CredentialUnreadable from None
+    return {"client_id": app.client_id, "client_secret": secret}
+
+
+def _app_values(connection: Connection) -> dict[str, str]:
+    """What calls take of the OAuth app: both to sign, or the id that some want in a header."""
+    method, app = connection.auth_method, connection.oauth_app
+    if app and METHODS[method.kind].signs_with_app:
+        return app_of(connection)
+    return {"client_id": app.client_id} if app and method.config.get("headers") else {}
 
 
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:

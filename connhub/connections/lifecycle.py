@@ -15,11 +15,12 @@ from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.models import AuthMethod, OAuthApp
+from connhub.services.oauth_apps import shared_for
 from connhub.sharing import roles
 from connhub.vault.keyring import CantOpen
 
 from . import policies
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
 from .authorize import keep
 from .connecting import obtain
@@ -106,7 +107,7 @@ def _create(
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
     )
-    if METHODS[method.kind].interactive:
+    if is_interactive(method):
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
     else:
@@ -147,7 +148,7 @@ def _choose_app(
     if details.client_id:
         connection.oauth_app = new_app(connection, details, by)
         return
-    shared = OAuthApp.objects.filter(service=connection.service, shared=True)
+    shared = shared_for(connection.auth_method)
     own = shared.filter(environment=environment).first() if environment else None
     connection.oauth_app = own or shared.filter(environment=None).first()
 

@@ -40,13 +40,31 @@ def redirect_uri(service: Service) -> str:
 
 def is_shareable(service: Service) -> bool:
     """Whether one client can serve all connections: people sign in, and always at one server."""
+    return sign_in_method(service) is not None
+
+
+def sign_in_method(service: Service) -> AuthMethod | None:
+    """The auth method that a shared app is for: the first whose client one server alone sees."""
     methods = [m for m in service.auth_methods.all() if m.kind in SIGN_IN_URLS]
-    return any(_has_one_server(method) for method in methods if "retired" not in method.config)
+    offered = (method for method in methods if "retired" not in method.config)
+    return next((method for method in offered if _has_one_server(method)), None)
 
 
 def _has_one_server(method: AuthMethod) -> bool:
+    if method.config.get("signature_method") == "PLAINTEXT":  # every call carries the secret
+        return False
     url = method.config.get(SIGN_IN_URLS[method.kind], "")
     return bool(url) and "{" not in urlsplit(url).netloc
+
+
+def shared_for(method: AuthMethod) -> QuerySet[OAuthApp]:
+    """The shared apps that connections with this auth method use.
+
+    A service that knows OAuth 1.0a and 2.0 gives out other ids and secrets for each.
+    """
+    main = sign_in_method(method.service)
+    apps = method.service.oauth_apps.filter(shared=True)
+    return apps if main is None or main.kind == method.kind else apps.none()
 
 
 def shared(service: Service) -> QuerySet[OAuthApp]:

@@ -1,3 +1,5 @@
+from connhub.services.models import AuthMethod
+
 from .api_key import ApiKey
 from .aws_sigv4 import AwsSigV4
 from .base import Method
@@ -25,3 +27,8 @@ METHODS: dict[str, Method] = {
         NoAuth(),
     )
 }
+
+
+def is_interactive(method: AuthMethod) -> bool:
+    """Whether connecting with it sends the person to the provider."""
+    return METHODS[method.kind].is_interactive(method)
