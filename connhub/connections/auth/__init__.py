@@ -8,6 +8,7 @@ from .bearer import Bearer
 from .database import Database
 from .jwt_bearer import JwtBearer
 from .none import NoAuth
+from .oauth1 import OAuth1
 from .oauth2_client_credentials import OAuth2ClientCredentials
 from .oauth2_code import OAuth2Code
 from .two_step import TwoStep
@@ -17,6 +18,7 @@ METHODS: dict[str, Method] = {
     for method in (
         OAuth2Code(),
         OAuth2ClientCredentials(),
+        OAuth1(),
         JwtBearer(),
         TwoStep(),
         AwsSigV4(),
