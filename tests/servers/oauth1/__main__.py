@@ -209,6 +209,7 @@ async def token(request: web.Request) -> web.Response:
     return answer
 
 
+@routes.route("*", "/api")
 @routes.route("*", "/api/{below:.*}")
 async def api(request: web.Request) -> web.Response:
     """What arrived, for those whose signature of it is right."""
