@@ -53,8 +53,9 @@ def sign_in_method(service: Service) -> AuthMethod | None:
 def _has_one_server(method: AuthMethod) -> bool:
     if method.config.get("signature_method") == "PLAINTEXT":  # every call carries the secret
         return False
-    url = method.config.get(SIGN_IN_URLS[method.kind], "")
-    return bool(url) and "{" not in urlsplit(url).netloc
+    names = (SIGN_IN_URLS[method.kind], "request_token_url")
+    last, *others = (method.config.get(name) or "" for name in names)
+    return bool(last) and not any("{" in urlsplit(url).netloc for url in (last, *others))
 
 
 def shared_for(method: AuthMethod) -> QuerySet[OAuthApp]:

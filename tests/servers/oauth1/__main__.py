@@ -175,7 +175,8 @@ async def consent(request: web.Request) -> web.Response:
         return web.Response(status=400, text="No such request.")
     return web.Response(
         content_type="text/html",
-        text=f"""<!doctype html><html lang="en"><title>Allow?</title><h1>Allow ConnHub in?</h1>
+        text=f"""<!doctype html><html lang="en"><title>Allow?</title>
+        <link rel="icon" href="data:,"><h1>Allow ConnHub in?</h1>
         <form method="post" action="/authorize"><input type="hidden" name="oauth_token" value="{escape(token)}">
         <label>User <input name="username"></label>
         <label>Password <input name="password" type="password"></label>
