@@ -422,3 +422,27 @@ def test_token_of_the_form_needs_no_sign_in(ada, oauth1_server, photos):
     assert [(r["path"], r["realm"]) for r in oauth1_server.requests] == [("/api/me", '12"34')]
     with pytest.raises(authorize.NothingToAuthorize):
         authorize.start(made, by=ada, session_key="s")
+
+
+def test_token_of_the_form_is_replaced_where_it_was_entered(signed_in, ada):
+    method = AuthMethodFactory(kind="oauth1", label="Token", config={"help": "Under Setup."})
+    before = {"client_secret": "cs", "oauth_token": "t1", "oauth_token_secret": "s1"}
+    made = connect(
+        ada, method=method, link_name="erp", parameters={"client_id": "k"}, secrets=before
+    )
+    typed = {"name": "ERP", "access_mode": "proxy", "p_client_id": "k"}
+
+    page = signed_in.get("/connections/erp/edit/").content.decode()
+    new_token = {"s_oauth_token": "t2", "s_oauth_token_secret": "s2"}
+    answer = signed_in.post("/connections/erp/edit/", typed | new_token)
+    other_key = signed_in.post("/connections/erp/edit/", typed | {"p_client_id": "other"})
+
+    assert answer.status_code == 303
+    assert [
+        text for text in ("Consumer key", "Under Setup.", "Token secret") if text not in page
+    ] == []
+    assert secrets(made.credentials.get()) == before | {
+        "oauth_token": "t2",
+        "oauth_token_secret": "s2",
+    }
+    assert set(other_key.context["form"].errors) == {f"s_{name}" for name in before}

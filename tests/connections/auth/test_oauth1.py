@@ -310,14 +310,14 @@ def begin(token_endpoint):
 
 
 def test_temporary_credentials_are_asked_for_by_an_empty_signed_post(begin, token_endpoint):
-    begun = begin(GIVEN, authorize_params={"perms": "read", "oauth_token": "evil"})
+    begun = begin(GIVEN, authorize_params={"perms": "read", "oauth_token": "evil"}, body_hash=True)
 
     asked = token_endpoint.asked[0]
     header = dict(parse_authorization_header(asked.headers["Authorization"]))
     assert (begun.url, begun.state, begun.verifier) == (f"{URL}?oauth_token=t&perms=read", "t", "s")
     assert (asked.body, asked.headers["Content-Length"]) == (b"", "0")
     assert header["oauth_callback"] == "https%3A%2F%2Fc.example%2F"
-    assert "oauth_token" not in header
+    assert {"oauth_token", "oauth_body_hash"} & header.keys() == set()
 
 
 @pytest.mark.parametrize("confirmed", ["True", "TRUE"])
