@@ -8,12 +8,14 @@ from django.db.models import F
 
 from connhub.accounts.models import Environment, User
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.services.addresses import fill
 from connhub.services.models import AuthMethod
 from connhub.vault.keyring import CantOpen
 
 from .auth import METHODS
 from .auth.base import Field, Injection, filled
+from .auth.provider import ProviderError
 from .models import Connection, Credential, Settings, Status
 
 
@@ -47,6 +49,11 @@ class CredentialIncomplete(Refusal):
     text = "The service asks for more than this connection holds. Edit it and enter all of it."
 
 
+class AppMissing(Refusal):
+    code = "app-missing"
+    text = "This connection has no client id and secret yet. Edit it to add them."
+
+
 class AddressIncomplete(Refusal):
     code = "address-incomplete"
     text = "Part of the service's address is missing or can't be used. Edit the connection."
@@ -63,6 +70,13 @@ class Access:
     values: Mapping[str, str]
     expires_at: datetime | None
     renewable: bool
+
+    @property
+    def own_values(self) -> dict[str, str]:
+        """The values without the secret of an OAuth app that other connections share."""
+        app = self.connection.oauth_app
+        is_shared = app is not None and app.shared
+        return {n: v for n, v in self.values.items() if n != "client_secret" or not is_shared}
 
 
 def settings_for(connection: Connection, environment: Environment | None) -> Settings:
@@ -110,13 +124,13 @@ def prepare(
     require_usable(connection, credential)
     stored = settings_for(connection, environment)
     opened = _open(credential)
-    values = dict(stored.parameters) | opened
+    values = _app_values(connection) | stored.parameters | opened
     return Access(
         connection=connection,
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
         injection=_hiding(
-            injection_for(connection.auth_method, _with_client_id(connection, values)),
+            injection_for(connection.auth_method, values),
             [opened[name] for name in _once_secret(connection.auth_method, opened)],
         ),
         values=values,
@@ -136,6 +150,8 @@ def injection_for(method: AuthMethod, values: Mapping[str, str]) -> Injection:
         injection = METHODS[method.kind].apply(values, method)
     except KeyError:
         raise CredentialIncomplete from None
+    except ProviderError as error:
+        raise CredentialIncomplete(str(error)) from None
     return replace(injection, defaults=defaults) if defaults else injection
 
 
@@ -156,10 +172,27 @@ def _hiding(injection: Injection, secrets: Sequence[str]) -> Injection:
     return replace(injection, secrets=(*injection.secrets, *secrets))
 
 
-def _with_client_id(connection: Connection, values: dict[str, str]) -> dict[str, str]:
-    """Some services want the client id in a header of every call."""
-    app = connection.oauth_app if connection.auth_method.config.get("headers") else None
-    return {"client_id": app.client_id} | values if app else values
+def app_of(connection: Connection, environment: Environment | None) -> dict[str, str]:
+    """Id and secret of the connection's OAuth app, or else of the shared one for the environment.
+
+    Raises: AppMissing, CredentialUnreadable.
+    """
+    app = connection.oauth_app or oauth_apps.serving(connection.auth_method, environment)
+    if app is None:
+        raise AppMissing
+    try:
+        secret = app.client_secret.open().reveal() if app.client_secret else ""
+    except CantOpen:
+        raise CredentialUnreadable from None
+    return {"client_id": app.client_id, "client_secret": secret}
+
+
+def _app_values(connection: Connection) -> dict[str, str]:
+    """What calls take of the OAuth app: both to sign, or the id that some want in a header."""
+    method, app = connection.auth_method, connection.oauth_app
+    if app and METHODS[method.kind].signs_with_app:
+        return app_of(connection, None)
+    return {"client_id": app.client_id} if app and method.config.get("headers") else {}
 
 
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:

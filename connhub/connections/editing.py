@@ -14,14 +14,17 @@ from connhub.services.models import AuthMethod
 
 from . import policies
 from .access import fields_of, main_settings
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
 from .authorize import keep
 from .connecting import obtain
 from .lifecycle import Details, new_app, secrets_of
 from .models import Connection, Credential, Status
 
-CLIENT_URLS = ("token_url", "refresh_url", "revoke_url")
+CLIENT_URLS = (
+    *("token_url", "refresh_url", "revoke_url"),
+    *("request_token_url", "access_token_url"),
+)
 
 
 class ChangeTooOld(Refusal):
@@ -59,7 +62,7 @@ def _edit(
     policies.require_admin(by, connection)
     changed = _change_words(connection, details)
     pending: dict[str, Any] = {}
-    if METHODS[connection.auth_method.kind].interactive:
+    if is_interactive(connection.auth_method):
         pending = _pending(connection, details, by)
         if pending and not connection.credentials.live().exists():
             changed += _change_now(connection, pending)

@@ -13,13 +13,13 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.egress import guard
-from connhub.forms import Described, SecretField
+from connhub.forms import Described
 from connhub.services import oauth_apps
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, OAuthApp, Service
 
 from .access import main_settings
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Field
 from .editing import asked_of, endpoints_vary
 from .fields import NO_CONTROLS, form_field, service_parameters
@@ -108,7 +108,7 @@ class ConnectionForm(forms.Form):
         if not self.kind.is_http:
             del self.fields["access_mode"]
         self._add_parameters()
-        if self.kind.interactive:
+        if is_interactive(method):
             self._add_app()
         if self.kind.has_scopes:
             self._add_scopes()
@@ -135,20 +135,11 @@ class ConnectionForm(forms.Form):
         self.unserved = [] if app else self._unserved()
         if app is None and not self.unserved:
             return
-        self.fields["client_id"] = forms.CharField(
-            label="Client id",
-            max_length=300,
-            initial=app.client_id if app else "",
-            validators=[NO_CONTROLS],
-        )
-        has_key = self.method.config.get("token_auth") == "private_key_jwt"
-        self.fields["client_secret"] = SecretField(
-            label="Private key" if has_key else "Client secret",
-            multiline=has_key,
-            max_length=8000 if has_key else 4000,
-            required=self.method.config.get("token_auth") != "none",
-            stored_at=app.created_at if app and app.client_secret else None,
-        )
+        stored_at = app.created_at if app and app.client_secret else None
+        for spec in self.kind.app_fields(self.method):
+            self.fields[spec.name] = form_field(spec, stored_at)
+        if app:
+            self.fields["client_id"].initial = app.client_id
 
     def _unserved(self) -> list[Environment | None]:
         """The environments (None: all at once) for which the connection brings its own app."""
@@ -264,7 +255,7 @@ class CreateForm(ConnectionForm):
             self.fields["client_id"].help_text = f"No shared OAuth app serves {names}."
 
     def _unserved(self) -> list[Environment | None]:
-        return oauth_apps.unserved(self.service, self.stages)
+        return oauth_apps.unserved(self.method, self.stages)
 
     def clean(self) -> dict[str, Any]:
         super().clean()
@@ -322,7 +313,7 @@ class EditForm(ConnectionForm):
     def _unserved(self) -> list[Environment | None]:
         if self.connection.oauth_app:
             return []
-        return oauth_apps.unserved(self.service, [self.stored.environment])
+        return oauth_apps.unserved(self.method, [self.stored.environment])
 
     def _since_when(self) -> datetime | None:
         credential = (

@@ -20,7 +20,7 @@ from connhub.sharing import roles
 from connhub.vault.keyring import CantOpen
 
 from . import policies
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
 from .authorize import keep
 from .connecting import obtain
@@ -110,7 +110,7 @@ def _create(
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
     )
-    if METHODS[method.kind].interactive:
+    if is_interactive(method):
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
     else:
@@ -151,7 +151,7 @@ def _choose_app(
     if details.client_id:
         connection.oauth_app = new_app(connection, details, by)
         return
-    connection.oauth_app = oauth_apps.serving(connection.service, environment)
+    connection.oauth_app = oauth_apps.serving(connection.auth_method, environment)
 
 
 def new_app(connection: Connection, details: Details, by: User) -> OAuthApp:

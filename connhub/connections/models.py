@@ -50,7 +50,7 @@ class AccessMode(models.TextChoices):
 
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
-    *("service__driver", "service__test", "auth_method__kind"),
+    *("service__driver", "service__test", "auth_method__kind", "auth_method__config"),
 )
 
 

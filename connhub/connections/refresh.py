@@ -17,7 +17,6 @@ from django.utils import timezone
 from connhub.accounts.models import Environment
 from connhub.audit.log import record
 from connhub.errors import Refusal
-from connhub.services import oauth_apps
 from connhub.services.addresses import Unfilled, fill_config
 from connhub.vault.keyring import CantOpen
 
@@ -27,13 +26,13 @@ from .access import (
     CredentialIncomplete,
     CredentialUnreadable,
     ReconnectNeeded,
+    app_of,
     prepare,
     require_usable,
     settings_for,
 )
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .auth.oauth2 import Client
 from .auth.provider import ProviderError, ProviderRefused
 from .models import Connection, Credential, Status
 
@@ -45,11 +44,6 @@ BACK_OFF_S = 30
 BACK_OFF_MAX_S = 900
 FORCED_REST = timedelta(seconds=60)
 FATAL = frozenset({"invalid_grant"})
-
-
-class AppMissing(Refusal):
-    code = "app-missing"
-    text = "This connection has no client id and secret yet. Edit it to add them."
 
 
 class RenewalFailed(Refusal):
@@ -197,27 +191,10 @@ def _ask_provider(credential: Credential) -> Granted:
     return granted
 
 
-def values_of(credential: Credential, secrets: dict[str, str]) -> dict[str, str]:
+def values_of(
+    credential: Credential, secrets: dict[str, str], parameters: dict[str, str] | None = None
+) -> dict[str, str]:
     """Parameters, OAuth app and secrets of a credential's connection, as its method takes them.
-
-    Raises:
-        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
-    """
-    connection = credential.connection
-    parameters = settings_for(connection, credential.environment).parameters
-    try:
-        fill_config(connection.auth_method.config, parameters)
-    except Unfilled:
-        raise AddressIncomplete from None
-    if not METHODS[connection.auth_method.kind].interactive:
-        return parameters | secrets
-    client = client_for(credential)
-    app = {"client_id": client.client_id, "client_secret": client.client_secret}
-    return parameters | app | secrets
-
-
-def client_for(credential: Credential, parameters: dict[str, str] | None = None) -> Client:
-    """The OAuth client of the credential's connection, with its secret opened.
 
     `parameters` replace those stored, for an attempt that would change them.
 
@@ -225,19 +202,16 @@ def client_for(credential: Credential, parameters: dict[str, str] | None = None)
         AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
     """
     connection = credential.connection
-    app = connection.oauth_app or oauth_apps.serving(connection.service, credential.environment)
-    if app is None:
-        raise AppMissing
+    app: dict[str, str] = {}
+    if is_interactive(connection.auth_method):
+        app = app_of(connection, credential.environment)
     if parameters is None:
         parameters = settings_for(connection, credential.environment).parameters
     try:
-        config = fill_config(connection.auth_method.config, parameters)
-        secret = app.client_secret.open().reveal() if app.client_secret else ""
+        fill_config(connection.auth_method.config, parameters)
     except Unfilled:
         raise AddressIncomplete from None
-    except CantOpen:
-        raise CredentialUnreadable from None
-    return Client(config, app.client_id, secret, parameters.get("key_id", ""))
+    return parameters | app | secrets
 
 
 def _store(credential: Credential, granted: Granted) -> Credential:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.egress import guard
-from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable
+from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable, signed
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill
@@ -164,8 +164,6 @@ def _send(service: Service, url: str, injection: Injection) -> int:
     verb = service.test.get("method", "GET")
     headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
     headers |= dict(injection.defaults) | dict(injection.headers)
-    if injection.sign:
-        headers |= dict(injection.sign(verb, url, list(headers.items()), b""))
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
         answer = session.request(
             verb,
@@ -173,6 +171,7 @@ def _send(service: Service, url: str, injection: Injection) -> int:
             headers=headers,
             params=injection.query,
             data=dict(injection.form) or None,
+            auth=signed(injection.sign) if injection.sign else None,
         )
     return answer.status_code
 

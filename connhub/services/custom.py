@@ -21,6 +21,8 @@ from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service
 RESERVED = frozenset({"new", "register"})
 # One piece of a host name: letters, digits and hyphens in between.
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
+# A realm may have more: the account of some services has an underscore.
+REALM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,98}$"
 # What a person reads of a key; all the rest decides where and how a secret is sent.
 WORDS_OF_A_KEY = ("label", "help")
 WORDS = ("username_label", "password_label", "token_label", "help")
@@ -213,7 +215,10 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "docs_url": definition.docs_url,
         "base_url": definition.base_url,
         "test": dict(definition.test),
-        "parameters": [_parameter(name) for name in placeholders(definition)],
+        "parameters": [
+            *(_parameter(name) for name in placeholders(definition)),
+            *(_realm_parameter(name) for name in _only_in_realms(definition)),
+        ],
     }
 
 
@@ -235,6 +240,19 @@ def _parameter(name: str) -> dict[str, Any]:
         "required": True,
         "default": "",
     }
+
+
+def _only_in_realms(definition: Definition) -> list[str]:
+    """The names in braces in realms of OAuth 1.0a that stand in no address."""
+    realms = [method.config.get("realm", "") for method in definition.methods]
+    named = dict.fromkeys(name for realm in realms for name in PLACEHOLDER.findall(realm))
+    in_addresses = placeholders(definition)
+    return [name for name in named if name not in in_addresses]
+
+
+def _realm_parameter(name: str) -> dict[str, Any]:
+    help_text = "It stands in the realm that calls are signed for."
+    return _parameter(name) | {"help": help_text, "pattern": REALM_PATTERN}
 
 
 def _write_methods(service: Service, definition: Definition) -> None:

@@ -15,6 +15,7 @@ from .app_form import AppForm
 from .forms import BasicForm, BearerForm, NoAuthForm, details_of
 from .gallery import Gallery
 from .models import Service
+from .oauth1_form import OAuth1Form
 from .oauth_forms import AuthorizationCodeForm, ClientCredentialsForm
 from .preview import preview
 
@@ -23,6 +24,7 @@ FORMS = {
     for form in (
         *(AuthorizationCodeForm, ClientCredentialsForm, ApiKeyForm),
         *(BearerForm, BasicForm, NoAuthForm),
+        OAuth1Form,
     )
 }
 OPERATIONS, BY_PATH = 50, Order("path", "path", "pk")
@@ -33,6 +35,7 @@ TYPES = {
     "bearer": ("Bearer token", "A token from the service in the Authorization header."),
     "basic": ("Basic", "User name and password in the Authorization header."),
     "none": ("No authentication", "A service that asks nobody who they are."),
+    "oauth1": ("OAuth 1.0a", "People sign in at the service, and every call is signed."),
 }
 
 
@@ -210,7 +213,7 @@ def delete(request, slug):
 def app(request, slug):
     require_super_admin(request.user)
     service, environment, stored = _app(request, slug)
-    form = AppForm(request.POST or None, stored=stored)
+    form = AppForm(request.POST or None, stored=stored, method=oauth_apps.sign_in_method(service))
     if form.is_valid():
         oauth_apps.put(service, environment=environment, by=request.user, **form.cleaned_data)
         return changed(request, "service", then=service, message="The OAuth app is saved.")

@@ -231,7 +231,7 @@ def _connection(integration: Integration, link_name: str) -> Connection | None:
     return (
         usable_in(integration)
         .filter(link_name=link_name)
-        .select_related("service", "auth_method")
+        .select_related("service", "auth_method", "oauth_app")
         .prefetch_related("credentials", "settings", "service__endpoints")
         .first()
     )
@@ -271,6 +271,7 @@ def _facts(connection: Connection) -> tuple:
     """All rows that a prepared connection was made from, as they are stored."""
     service = connection.service
     rows = [connection, service, connection.auth_method]
+    rows += [connection.oauth_app] if connection.oauth_app else []
     rows += [*connection.settings.all(), *connection.credentials.all(), *service.endpoints.all()]
     return tuple(
         {name: value for name, value in vars(row).items() if not name.startswith("_")}

@@ -10,11 +10,10 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, Role
 from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
-from connhub.connections.access import AddressIncomplete, CredentialUnreadable
+from connhub.connections.access import AddressIncomplete, AppMissing, CredentialUnreadable
 from connhub.connections.auth import oauth2, provider
 from connhub.connections.authorize import NothingToAuthorize
 from connhub.connections.models import Authorization, Status
-from connhub.connections.refresh import AppMissing
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 from tests.connections.steps import actions, proceed, secrets, way_back

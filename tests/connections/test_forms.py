@@ -226,6 +226,30 @@ def test_public_client_has_no_secret(ada, oauth):
     assert errors(create(oauth, ada, client_id="id")) == {}
 
 
+@pytest.mark.parametrize(
+    ("signature_method", "labels", "is_area"),
+    [
+        ("HMAC-SHA1", ["Consumer key", "Consumer secret"], False),
+        ("RSA-SHA1", ["Consumer key", "Private key"], True),
+    ],
+)
+def test_consumer_is_asked_for_in_the_words_of_oauth1(ada, signature_method, labels, is_area):
+    config = {"request_token_url": "https://a.example/r", "signature_method": signature_method}
+
+    form = create(AuthMethodFactory(kind="oauth1", config=config), ada)
+
+    assert [form[name].label for name in ("client_id", "client_secret")] == labels
+    assert ("<textarea" in str(form["client_secret"])) == is_area
+    assert errors(form) == {"client_id": [REQUIRED], "client_secret": [REQUIRED]}
+
+
+def test_token_is_asked_for_where_nobody_signs_in(ada):
+    form = create(AuthMethodFactory(kind="oauth1", config={"realm": "x"}), ada, p_client_id="k")
+
+    secrets = ("s_client_secret", "s_oauth_token", "s_oauth_token_secret")
+    assert errors(form) == {name: [REQUIRED] for name in secrets}
+
+
 def test_client_is_not_asked_for_where_the_service_has_one(ada, oauth):
     OAuthApp.objects.create(service=oauth.service, shared=True, client_id="shared")
 

@@ -12,7 +12,7 @@ from connhub.services.models import Service
 from connhub.services.views import show_gallery
 
 from .. import authorize, lifecycle, policies, testing
-from ..auth import METHODS
+from ..auth import is_interactive
 from ..connecting import ConnectFailed
 from ..forms import CreateForm
 from .changing import proceed_dialog
@@ -36,8 +36,8 @@ def new(request, slug):
     form = CreateForm(request.POST or None, method=method, by=request.user)
     context = {
         "form": form, "service": service, "method": method, "methods": methods,
-        "has_test": testing.has_test(service) and not METHODS[method.kind].interactive,
-        "is_interactive": METHODS[method.kind].interactive,
+        "has_test": testing.has_test(service) and not is_interactive(method),
+        "is_interactive": is_interactive(method),
         "redirect_uri": authorize.redirect_uri(service.slug),
     }  # fmt: skip
     if not form.is_valid():
@@ -75,7 +75,7 @@ def _create(request, form, report, granted):
     if report:
         tested = connection.credential_for(environment)
         testing.note(connection, report, by=request.user, credential=tested)
-    if METHODS[form.method.kind].interactive:
+    if is_interactive(form.method):
         return _go_on(request, connection, environment)
     messages.success(request, f"{connection} is made.")
     here = connection.get_absolute_url()

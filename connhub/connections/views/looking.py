@@ -12,7 +12,7 @@ from connhub.sharing import roles
 from .. import listing as rows
 from .. import policies, testing
 from ..access import main_settings
-from ..auth import METHODS
+from ..auth import METHODS, is_interactive
 from ..fields import service_parameters
 from ..forms import SHOW, FilterForm
 from ..models import Connection, Status
@@ -73,7 +73,7 @@ def summary(request, link_name):
         "may_administer": policies.may_administer(request.user, connection),
         "has_test": testing.has_test(connection.service)
         and any(s["status"].is_live for s in stages),
-        "is_interactive": METHODS[connection.auth_method.kind].interactive,
+        "is_interactive": is_interactive(connection.auth_method),
         "is_http": METHODS[connection.auth_method.kind].is_http,
         "stages": stages,
         "parameters": _parameters(connection),
