@@ -200,6 +200,15 @@ class Driver(ABC):
         return target.url(self.schemes[target.tls_at_once])
 
 
+def paired(target: Target) -> Target:
+    """The target, if it has both a user and a password or neither. Raises: BadParameter."""
+    if target.user and not target.password:
+        raise BadParameter("password", "A user needs a password.")
+    if target.password and not target.user:
+        raise BadParameter("user", "A password needs a user.")
+    return target
+
+
 def on_request(name: str, port: int) -> tuple[str, str]:
     """The choice of TLS that begins when the client asks for it."""
     return STARTTLS, f"When asked for, as on port {port} ({name})"

@@ -23,6 +23,7 @@ class Dialogue:
         self.stranger = stranger  # told of a server that isn't of the kind
         self.stream: IO[bytes] = link.makefile("rb")
         self.lines_left = MAX_LINES
+        self.greeting = b""  # where a driver wants to come back to it
 
     def __enter__(self) -> "Dialogue":
         return self
@@ -44,16 +45,16 @@ class Dialogue:
     def send(self, data: bytes) -> None:
         self.link.sendall(data)
 
-    def hear(self) -> bytes:
-        """The next line, without its end.
+    def hear(self, most: int = MAX_LINE) -> bytes:
+        """The next line, of less than `most` bytes, without its end.
 
         Raises:
             StepFailed: it is too long, or there were too many.
             ConnectionResetError: the server hung up.
         """
-        line = self.stream.readline(MAX_LINE)
+        line = self.stream.readline(most)
         self.lines_left -= 1
-        if len(line) == MAX_LINE or self.lines_left < 0:
+        if len(line) == most or self.lines_left < 0:
             raise StepFailed(*self.stranger)
         if not line.endswith(b"\n"):
             raise ConnectionResetError

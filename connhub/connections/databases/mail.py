@@ -4,6 +4,7 @@ import hmac
 from abc import abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable
+from typing import ClassVar
 
 from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
@@ -22,27 +23,38 @@ class MailDriver(SpokenDriver):
     """A mail server. Without a checked certificate it never gets the password itself."""
 
     without_tls = "only with CRAM-MD5 sign-in; mail can be read on the way"
+    auth_command: ClassVar[str]  # what a mechanism's name follows
 
     def sign_in_fields(self) -> tuple[Field, ...]:
         return (Field("user", "User"), Field("password", "Password", secret=True))
 
     def authenticate(
-        self, dialogue: Dialogue, command: str, target: Target, offered: Iterable[str]
+        self,
+        dialogue: Dialogue,
+        target: Target,
+        offered: Iterable[str],
+        otherwise: Callable[[Dialogue, Target], None] | None = None,
     ) -> None:
         """Sign in by the mechanism that discloses least among those the server offers.
 
+        `otherwise` is what the protocol has for servers without any of them: it sends the
+        password. What the server says to the last line is left to be heard.
+
         Raises:
-            StepFailed: there is none, it would disclose the password, or the server refuses it.
+            StepFailed: there is no way, it would disclose the password, or the server refuses it.
         """
         usable = [name for name in MECHANISMS if name in offered]
-        if not usable:
+        if not usable and otherwise is None:
             raise StepFailed(*NOT_SPOKEN)
-        if target.tls != VERIFIED and usable[0] != "CRAM-MD5":
+        if target.tls != VERIFIED and usable[:1] != ["CRAM-MD5"]:
             raise StepFailed(*DISCLOSES)
-        dialogue.say(f"{command} {usable[0]}")
+        if not usable and otherwise:
+            return otherwise(dialogue, target)
+        dialogue.say(f"{self.auth_command} {usable[0]}")
         for respond in MECHANISMS[usable[0]]:
             challenge = self.challenge(dialogue)
             dialogue.say(b64encode(respond(target, challenge)).decode())
+        return None
 
     @abstractmethod
     def challenge(self, dialogue: Dialogue) -> bytes:

@@ -10,7 +10,14 @@ from connhub.connections.reports import StepFailed
 from .base import OFF, VERIFIED, BadParameter, Target
 from .dialogue import MAX_ANSWER, Dialogue, SpokenDriver
 from .links import require_may_tell
-from .words import NOT_READY, REFUSED, TOO_MANY, UNKNOWN_DATABASE, WRONG_PASSWORD
+from .words import (
+    NO_PASSWORD_EITHER,
+    NOT_READY,
+    REFUSED,
+    TOO_MANY,
+    UNKNOWN_DATABASE,
+    WRONG_PASSWORD,
+)
 
 MAX_DATABASE = 2**31 - 1
 
@@ -51,7 +58,7 @@ class Redis(SpokenDriver):
     label = "Redis"
     default_port = 6379
     does = "Signs in, picks the database and sends PING."
-    without_tls = "no password either, unless this address is allowed it"
+    without_tls = NO_PASSWORD_EITHER
     stranger = NOT_REDIS
 
     def sign_in_fields(self) -> tuple[Field, ...]:

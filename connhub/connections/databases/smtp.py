@@ -6,7 +6,7 @@ from typing import Any
 from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
 
-from .base import OFF, VERIFIED, BadParameter, Target, at_once, on_request
+from .base import OFF, VERIFIED, Target, at_once, on_request, paired
 from .dialogue import Dialogue
 from .mail import NOT_SPOKEN, MailDriver
 from .replies import hear_reply
@@ -44,6 +44,7 @@ class SMTP(MailDriver):
     does = "Signs in and sends NOOP. No mail is sent."
     tls_starts = (on_request("STARTTLS", 587), at_once(465))
     stranger = NOT_SMTP
+    auth_command = "AUTH"
 
     def sign_in_fields(self) -> tuple[Field, ...]:
         return (
@@ -52,12 +53,7 @@ class SMTP(MailDriver):
         )
 
     def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
-        target = super().read(parameters, secrets)
-        if target.user and not target.password:
-            raise BadParameter("password", "A user needs a password.")
-        if target.password and not target.user:
-            raise BadParameter("user", "A password needs a user.")
-        return target
+        return paired(super().read(parameters, secrets))
 
     def greet(self, dialogue: Dialogue) -> None:
         _require(READY, dialogue)
@@ -74,7 +70,7 @@ class SMTP(MailDriver):
         offered = _extensions(dialogue).get("AUTH", [])
         if not target.user:
             return "Went on without signing in."
-        self.authenticate(dialogue, "AUTH", target, offered)
+        self.authenticate(dialogue, target, offered)
         _require(SIGNED_IN, dialogue)
         return "Signed in."
 

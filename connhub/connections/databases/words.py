@@ -48,3 +48,4 @@ NEEDS_TLS = (
     "Choose TLS with a checked certificate, or ask whoever runs ConnHub to allow this host and port.",
 )
 REFUSED = ("The server refused this.", "The server's log says why.")
+NO_PASSWORD_EITHER = "no password either, unless this address is allowed it"

@@ -30,6 +30,12 @@ GREETED = {
     "smtp": "Connect",
     "sftp": "Host key",
     "ldap": "TLS",
+    "imap": "Connect",
+    "pop3": "Connect",
+    "ftp": "Connect",
+    "amqp": "Connect",
+    "mqtt": "Sign in",
+    "nats": "Connect",
 }
 
 
@@ -130,6 +136,12 @@ def test_closed_forbidden_and_unknown_addresses_read_alike(slug, allow):
         ("smtp", "What answers there is not an SMTP server."),
         ("sftp", "What answers there is not an SSH server."),
         ("ldap", "What answers there is not an LDAP server."),
+        ("imap", "What answers there is not an IMAP server."),
+        ("pop3", "What answers there is not a POP3 server."),
+        ("ftp", "What answers there is not an FTP server."),
+        ("amqp", "What answers there is not an AMQP 0-9-1 server."),
+        ("mqtt", "What answers there is not an MQTT broker."),
+        ("nats", "What answers there is not a NATS server."),
     ],
 )
 def test_a_server_of_another_kind_is_told(slug, said, allow):
@@ -158,6 +170,11 @@ def test_a_server_that_hangs_meets_the_deadline(slug, allow):
         ("smtp", b"220-"),
         ("sftp", b"SSH-2.0-"),
         ("ldap", b"0\x84\0\0\xff\0"),
+        ("imap", b"* "),
+        ("pop3", b"+"),
+        ("ftp", b"220-"),
+        ("amqp", b"\x01\0\0\0\0\xff\0"),
+        ("nats", b"INFO {"),
     ],
 )
 def test_a_server_that_trickles_meets_the_deadline(slug, start, allow):
