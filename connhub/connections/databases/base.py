@@ -200,13 +200,24 @@ class Driver(ABC):
         return target.url(self.schemes[target.tls_at_once])
 
 
-def paired(target: Target) -> Target:
-    """The target, if it has both a user and a password or neither. Raises: BadParameter."""
-    if target.user and not target.password:
-        raise BadParameter("password", "A user needs a password.")
-    if target.password and not target.user:
-        raise BadParameter("user", "A password needs a user.")
-    return target
+class OptionalSignIn(Driver):
+    """A server where some need not sign in: a user and a password, or neither."""
+
+    without_user: ClassVar[str] = "Empty where none has to sign in."
+
+    def sign_in_fields(self) -> tuple[Field, ...]:
+        return (
+            Field("user", "User", help=self.without_user, required=False),
+            Field("password", "Password", secret=True, required=False),
+        )
+
+    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
+        target = super().read(parameters, secrets)
+        if target.user and not target.password:
+            raise BadParameter("password", "A user needs a password.")
+        if target.password and not target.user:
+            raise BadParameter("user", "A password needs a user.")
+        return target
 
 
 def on_request(name: str, port: int) -> tuple[str, str]:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
 
-from .base import OFF, Target, at_once, on_request, paired
+from .base import OFF, OptionalSignIn, Target, at_once, on_request
 from .dialogue import Dialogue, SpokenDriver
 from .links import require_may_tell
 from .replies import hear_reply
@@ -44,7 +43,7 @@ EXPLAINED = {
 }
 
 
-class FTP(SpokenDriver):
+class FTP(OptionalSignIn, SpokenDriver):
     """A file server, with TLS or without. The test opens no connection for data."""
 
     slug = "ftp"
@@ -53,16 +52,8 @@ class FTP(SpokenDriver):
     does = "Signs in and asks for the folder where sessions begin. No file is touched."
     without_tls = NO_PASSWORD_EITHER
     tls_starts = (on_request("explicit FTPS", 21), at_once(990))
+    without_user = "Empty for an anonymous sign-in."
     stranger = NOT_FTP
-
-    def sign_in_fields(self) -> tuple[Field, ...]:
-        return (
-            Field("user", "User", help="Empty for an anonymous sign-in.", required=False),
-            Field("password", "Password", secret=True, required=False),
-        )
-
-    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
-        return paired(super().read(parameters, secrets))
 
     def greet(self, dialogue: Dialogue) -> None:
         code, _ = hear_reply(dialogue)

@@ -1,13 +1,10 @@
 """MQTT 3.1.1, which brokers of version 5 speak too. Its sign-in sends the password itself."""
 
 import secrets as randomness
-from collections.abc import Mapping
-from typing import Any
 
-from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
 
-from .base import Target, paired
+from .base import OptionalSignIn, Target
 from .dialogue import Dialogue, SpokenDriver
 from .links import require_may_tell
 from .words import NO_PASSWORD_EITHER, NOT_READY, REFUSED, WRONG_PASSWORD
@@ -31,7 +28,7 @@ NOT_ALLOWED = (
 EXPLAINED = {3: NOT_READY, 4: WRONG_PASSWORD, 5: NOT_ALLOWED}
 
 
-class MQTT(SpokenDriver):
+class MQTT(OptionalSignIn, SpokenDriver):
     """A broker of messages, as devices use it."""
 
     slug = "mqtt"
@@ -41,15 +38,6 @@ class MQTT(SpokenDriver):
     schemes = ("mqtt", "mqtts")
     without_tls = NO_PASSWORD_EITHER
     stranger = NOT_MQTT
-
-    def sign_in_fields(self) -> tuple[Field, ...]:
-        return (
-            Field("user", "User", help="Empty where none has to sign in.", required=False),
-            Field("password", "Password", secret=True, required=False),
-        )
-
-    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
-        return paired(super().read(parameters, secrets))
 
     def sign_in(self, dialogue: Dialogue, target: Target) -> str:
         if target.password:

@@ -8,7 +8,7 @@ from typing import Any
 from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
 
-from .base import AT_ONCE, OFF, STARTTLS, BadParameter, Target, paired
+from .base import AT_ONCE, OFF, STARTTLS, BadParameter, OptionalSignIn, Target
 from .dialogue import MAX_ANSWER, Dialogue, SpokenDriver
 from .links import require_may_tell
 from .words import (
@@ -33,7 +33,7 @@ EXPLAINED = (
 )
 
 
-class NATS(SpokenDriver):
+class NATS(OptionalSignIn, SpokenDriver):
     """A server that passes messages on."""
 
     slug = "nats"
@@ -45,17 +45,17 @@ class NATS(SpokenDriver):
         (STARTTLS, "After the server's greeting, as is usual"),
         (AT_ONCE, "At once (handshake first)"),
     )
+    without_user = "Empty with a token, or where none has to sign in."
     stranger = NOT_NATS
 
     def sign_in_fields(self) -> tuple[Field, ...]:
         return (
-            Field("user", "User", help="Empty with a token, or without sign-in.", required=False),
-            Field("password", "Password", secret=True, required=False),
+            *super().sign_in_fields(),
             Field("token", "Token", help="Instead of a user.", secret=True, required=False),
         )
 
     def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
-        target = paired(super().read(parameters, secrets))
+        target = super().read(parameters, secrets)
         if target.user and target.more["token"]:
             raise BadParameter("token", "Give either a user or a token.")
         return target

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed
 
-from .base import OFF, VERIFIED, Target, at_once, on_request, paired
+from .base import OFF, VERIFIED, OptionalSignIn, Target, at_once, on_request
 from .dialogue import Dialogue
 from .mail import NOT_SPOKEN, MailDriver
 from .replies import hear_reply
@@ -35,7 +34,7 @@ EXPLAINED = {
 }
 
 
-class SMTP(MailDriver):
+class SMTP(OptionalSignIn, MailDriver):
     """A mail server that takes mail to be sent on."""
 
     slug = "smtp"
@@ -45,15 +44,6 @@ class SMTP(MailDriver):
     tls_starts = (on_request("STARTTLS", 587), at_once(465))
     stranger = NOT_SMTP
     auth_command = "AUTH"
-
-    def sign_in_fields(self) -> tuple[Field, ...]:
-        return (
-            Field("user", "User", help="Empty where none has to sign in.", required=False),
-            Field("password", "Password", secret=True, required=False),
-        )
-
-    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
-        return paired(super().read(parameters, secrets))
 
     def greet(self, dialogue: Dialogue) -> None:
         _require(READY, dialogue)
