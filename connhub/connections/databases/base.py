@@ -109,7 +109,10 @@ class Driver(ABC):
         """What the form asks for; the operator's settings decide on some of the choices."""
         return (
             Field(
-                "host", "Host", help="One host name or IP address.", placeholder="db.example.com"
+                "host",
+                "Host",
+                help="One host name or IP address.",
+                placeholder="server.example.com",
             ),
             Field("port", "Port", kind="number", default=str(self.default_port)),
             *self.sign_in_fields(),
@@ -164,6 +167,10 @@ class Driver(ABC):
         host, port = _host(given.pop("host")), _port(given.pop("port"))
         shared = {name: given.pop(name) for name in SHARED & given.keys()}
         return Target(host=host, port=port, **shared, more=given)
+
+    def require_complete(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Refuse what is not to be stored. Raises: BadParameter."""
+        self.read(parameters, secrets)
 
     def probe(
         self,

@@ -107,6 +107,13 @@ class SFTP(Driver):
             raise BadParameter("host_key", text)
         return target
 
+    def require_complete(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Besides, there is nothing to sign in to without a host key; a test alone may show it."""
+        if not parameters.get("host_key"):
+            text = "Enter the server's host key fingerprint. Test Connection shows it."
+            raise BadParameter("host_key", text)
+        super().require_complete(parameters, secrets)
+
     def try_out(self, target: Target, trail: Trail, ends_at: float) -> None:
         ssh = library("paramiko")
         key = _private_key(ssh, target)
