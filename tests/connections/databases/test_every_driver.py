@@ -1,11 +1,13 @@
 import json
 import threading
+from html import unescape
 
 import pytest
 
 from connhub.connections.auth import METHODS  # noqa: F401 - the room's own order of imports
 from connhub.connections.databases import DRIVERS, BadParameter
 from connhub.egress.errors import UNREACHABLE
+from connhub.services.loader import CATALOGUE, read
 from tests.connections.databases.probing import (
     CANARY,
     TIMED_OUT,
@@ -20,6 +22,7 @@ from tests.connections.databases.rogues import (
     greeting,
     rogue,
 )
+from tests.factories import AuthMethodFactory, ServiceFactory
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.django_db
@@ -37,6 +40,26 @@ GREETED = {
     "mqtt": "Sign in",
     "nats": "Connect",
 }
+
+
+def test_the_catalogue_offers_every_driver_and_no_other():
+    schema = json.loads((CATALOGUE / "schema.json").read_text())
+    offered = schema["$defs"]["service"]["properties"]["driver"]["enum"]
+    used = {entry.service["driver"] for entry in read()} - {""}
+
+    assert set(offered) == set(DRIVERS) == used
+
+
+@pytest.mark.parametrize("slug", DRIVERS)
+def test_each_driver_says_what_its_test_does(slug, client, root):
+    service = ServiceFactory(slug=slug, driver=slug, base_url="")
+    AuthMethodFactory(service=service, kind="database", label="Sign-in", config={})
+    client.force_login(root)
+
+    pages = [f"/services/{slug}/", f"/connections/new/{slug}/"]
+    shown = [unescape(client.get(page).text) for page in pages]
+
+    assert [DRIVERS[slug].does in page for page in shown] == [True, True]
 
 
 def test_wrong_password(crm, shop, queue, allow, redis_server):
