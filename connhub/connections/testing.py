@@ -100,18 +100,11 @@ def run(
         raise TooManyTests
     try:
         if service.driver:
-            return _probe_database(service, method, values)
+            driver = DRIVERS[service.driver]
+            return driver.probe(*driver.parted(values))
         return _call(service, method, values, base_url or service.base_url, scopes)
     finally:
         _slots.release()
-
-
-def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, str]) -> Report:
-    driver = DRIVERS[service.driver]
-    secret_names = {item.name for item in driver.fields if item.secret}
-    secrets = {name: value for name, value in values.items() if name in secret_names}
-    parameters = {name: value for name, value in values.items() if name not in secret_names}
-    return driver.probe(parameters, secrets)
 
 
 def _call(

@@ -17,7 +17,7 @@ class Database(Method):
     def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
         driver = databases.DRIVERS[method.service.driver]
         try:
-            driver.require_complete(*_parted(driver, values))
+            driver.require_complete(*driver.parted(values))
         except databases.BadParameter as error:
             return error.name, str(error)
         return None
@@ -30,11 +30,4 @@ class Database(Method):
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         driver = databases.DRIVERS[method.service.driver]
-        return dict(values) | {"dsn": driver.dsn(*_parted(driver, values))}
-
-
-def _parted(driver: databases.Driver, values: Values) -> tuple[dict[str, str], dict[str, str]]:
-    """The parameters and the secrets."""
-    names = {item.name for item in driver.fields if item.secret}
-    secrets = {name: value for name, value in values.items() if name in names}
-    return {name: value for name, value in values.items() if name not in names}, secrets
+        return dict(values) | {"dsn": driver.dsn(*driver.parted(values))}

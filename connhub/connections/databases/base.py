@@ -168,6 +168,12 @@ class Driver(ABC):
         shared = {name: given.pop(name) for name in SHARED & given.keys()}
         return Target(host=host, port=port, **shared, more=given)
 
+    def parted(self, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The parameters among the values, and the secrets."""
+        names = {item.name for item in self.fields if item.secret}
+        secrets = {name: value for name, value in values.items() if name in names}
+        return {name: value for name, value in values.items() if name not in names}, secrets
+
     def require_complete(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
         """Refuse what is not to be stored. Raises: BadParameter."""
         self.read(parameters, secrets)
