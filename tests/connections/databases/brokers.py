@@ -7,8 +7,9 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.servers.certificates import make_certificate
 from tests.servers.process import free_port, listens, python, running, temporary_folder, unavailable
@@ -59,7 +60,7 @@ keyfile {files.key}
 
 @dataclass(frozen=True)
 class NATSServers:
-    """One that signs users in, on two servers with TLS and without, and one that takes a token."""
+    """Two that want a user and a password, with TLS and without, and one that wants a token."""
 
     by_user: Broker
     token_port: int
@@ -69,28 +70,24 @@ class NATSServers:
 @contextmanager
 def nats() -> Iterator[NATSServers]:
     """Run them while the block lasts."""
-    program = _program("nats-server")
     folder, server, files = _prepared("nats")
-    token, token_port = secrets.token_urlsafe(12), free_port()
+    servers = NATSServers(server, free_port(), secrets.token_urlsafe(12))
     who = f'authorization {{ user: {server.user}, password: "{server.password}" }}\n'
     tls = f'tls {{ cert_file: "{files.certificate}", key_file: "{files.key}" }}\n'
-    contents = {
-        server.plain_port: who,
-        server.tls_port: who + tls,
-        token_port: f'authorization {{ token: "{token}" }}\n',
-    }
-    script = folder / "start.sh"
-    lines = []
-    for port, content in contents.items():
-        (folder / f"{port}.conf").write_text(f"listen: {HOST}:{port}\n{content}")
-        lines.append(f"{program} -c {folder}/{port}.conf &")
-    script.write_text("trap 'kill $(jobs -p)' TERM\n" + "\n".join(lines) + "\nwait\n")
-    with running(
-        ["sh", str(script)],
-        folder=folder,
-        ready=lambda: _is_up(server) and listens(token_port),
+    token = f'authorization {{ token: "{servers.token}" }}\n'
+    with (
+        _one_nats(folder, server.tls_port, who + tls),
+        _one_nats(temporary_folder("nats"), server.plain_port, who),
+        _one_nats(temporary_folder("nats"), servers.token_port, token),
     ):
-        yield NATSServers(server, token_port, token)
+        yield servers
+
+
+def _one_nats(folder: Path, port: int, content: str) -> AbstractContextManager[None]:
+    program, configuration = _program("nats-server"), folder / "nats.conf"
+    configuration.write_text(f"listen: {HOST}:{port}\n{content}")
+    command = [program, "-c", str(configuration)]
+    return running(command, folder=folder, ready=lambda: listens(port))
 
 
 def require_rabbitmq() -> None:
