@@ -100,11 +100,15 @@ def run(
         raise TooManyTests
     try:
         if service.driver:
-            driver = DRIVERS[service.driver]
-            return driver.probe(*driver.parted(values))
+            return _probe_database(service, method, values)
         return _call(service, method, values, base_url or service.base_url, scopes)
     finally:
         _slots.release()
+
+
+def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, str]) -> Report:
+    driver = DRIVERS[service.driver]
+    return driver.probe(*driver.parted(values))
 
 
 def _call(
