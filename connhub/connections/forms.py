@@ -166,7 +166,20 @@ class ConnectionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         super().clean()
         self._check_addresses()
+        if not self.errors and "test" not in self.data:  # a test tells it, and more
+            self._check_values()
         return self.cleaned_data
+
+    def _check_values(self) -> None:
+        """What was typed must be of use to the method; secrets that are kept are not looked at."""
+        fault = self.kind.fault(self._values(PARAMETER) | self._values(SECRET), self.method)
+        if not fault:
+            return
+        name, text = fault
+        if PARAMETER + name in self.fields:
+            self.add_error(PARAMETER + name, text)
+        elif not self.stored_at:
+            self.add_error(SECRET + name, text)
 
     def _check_addresses(self) -> None:
         """What was typed must make addresses that ConnHub can call."""
@@ -347,10 +360,16 @@ class EditForm(ConnectionForm):
             self._ask_again("client_secret", "Enter the secret of this client id.")
 
     def _ask_again(self, prefix: str, text: str) -> None:
+        spared = self._optional_secrets() if self._values(SECRET) else set()
         for name, field in self.fields.items():
             is_kept = getattr(field, "stored_at", None) and not self.cleaned_data.get(name)
-            if name.startswith(prefix) and is_kept and name not in self.errors:
+            if name.startswith(prefix) and is_kept and name not in {*self.errors, *spared}:
                 self.add_error(name, text)
+
+    def _optional_secrets(self) -> set[str]:
+        """Left blank beside one that is typed, they are most likely not stored either."""
+        asked = self.kind.fields(self.method)
+        return {SECRET + item.name for item in asked if item.secret and not item.required}
 
     @property
     def details(self) -> Details:

@@ -116,10 +116,7 @@ def turn() -> Iterator[None]:
 
 def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, str]) -> Report:
     driver = DRIVERS[service.driver]
-    secret_names = {item.name for item in driver.fields if item.secret}
-    secrets = {name: value for name, value in values.items() if name in secret_names}
-    parameters = {name: value for name, value in values.items() if name not in secret_names}
-    return driver.probe(parameters, secrets)
+    return driver.probe(*driver.parted(values))
 
 
 def _call(

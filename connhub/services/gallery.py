@@ -8,7 +8,11 @@ from django.utils.functional import cached_property
 
 from .models import AuthMethod, Origin, Service
 
-KINDS = {"default": "Default services", "custom": "Custom services", "databases": "Databases"}
+KINDS = {
+    "default": "Default services",
+    "custom": "Custom services",
+    "databases": "Databases and protocols",
+}
 AUTH_LABELS = {
     "oauth2_code": "OAuth 2.0",
     "oauth2_client_credentials": "Client credentials",
@@ -19,7 +23,7 @@ AUTH_LABELS = {
     "api_key": "API key",
     "basic": "Basic",
     "bearer": "Bearer token",
-    "database": "Database",
+    "database": "Database or protocol",
     "none": "No authentication",
 }
 SHOWN = 120  # tiles at once; more are narrowed down by searching, or asked for

@@ -159,6 +159,59 @@ def test_database_asks_what_its_driver_needs_and_gives_credentials(ada):
     assert list(errors(bad)) == ["p_host"]
 
 
+PINNED = "SHA256:" + "A" * 43
+FILES = {"p_host": "files.example", "p_port": "22", "p_user": "u"}
+
+
+@pytest.fixture
+def files(db):
+    service = ServiceFactory(slug="sftp", driver="sftp", base_url="")
+    return AuthMethodFactory(service=service, kind="database", label="Sign-in", config={})
+
+
+def test_host_key_is_asked_for_to_save_and_not_for_a_test_which_shows_it(ada, files):
+    saved = create(files, ada, s_password="p", **FILES)
+    tested = create(files, ada, s_password="p", test="1", **FILES)
+    pinned = create(files, ada, s_password="p", p_host_key=PINNED, **FILES)
+
+    asked = "Enter the server's host key fingerprint. Test Connection shows it."
+    assert errors(saved) == {"p_host_key": [asked]}
+    assert (errors(tested), errors(pinned)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"p_host_key": "SHA256:short"}, "p_host_key"),
+        ({"p_port": "70000"}, "p_port"),
+        ({"s_password": ""}, "s_password"),
+    ],
+)
+def test_what_a_driver_cannot_use_is_named_next_to_its_field(ada, files, changes, name):
+    typed = FILES | {"s_password": "p", "p_host_key": PINNED}
+
+    assert list(errors(create(files, ada, **typed | changes))) == [name]
+
+
+def test_edited_secrets_stay_or_go_along_to_a_new_place(ada, files):
+    made = connect(
+        ada,
+        method=files,
+        parameters={"host": "files.example", "port": "22", "user": "u", "host_key": PINNED},
+        secrets={"password": CANARY},
+    )
+    same = GOOD | FILES | {"p_host_key": PINNED}
+
+    stays = EditForm(same, connection=made)
+    moved = EditForm(same | {"p_host": "new.example"}, connection=made)
+    told = EditForm(same | {"p_host": "new.example", "s_password": "p"}, connection=made)
+
+    again = ["Enter it again: it would be sent to a different place."]
+    assert errors(stays) == {}
+    assert errors(moved) == {"s_password": again, "s_private_key": again}
+    assert errors(told) == {}
+
+
 # --- Who may choose which environment -------------------------------------------------------------
 
 

@@ -216,7 +216,10 @@ SCHEMA_RULES = {
     "an unknown driver": (
         ("driver",),
         "oracle",
-        ".driver: 'oracle' is not one of ['postgresql', 'mysql', 'redis']",
+        (
+            ".driver: 'oracle' is not one of ['amqp', 'ftp', 'imap', 'ldap', 'mqtt', 'mysql', "
+            "'nats', 'pop3', 'postgresql', 'redis', 'sftp', 'smtp']"
+        ),
     ),
     "no auth method": (("auth",), [], ".auth: [] should be non-empty"),
     "an auth method without kind": (

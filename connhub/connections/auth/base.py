@@ -154,6 +154,10 @@ class Method:
         """What to add to a call, given the parameters and opened secrets."""
         return Injection()
 
+    def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
+        """The first value that can't be stored: its name, and why in one sentence."""
+        return None
+
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """What a flow gets that fetches the credential."""
         return {item.name: values.get(item.name, "") for item in self.fields(method)}
