@@ -21,7 +21,7 @@ from .access import main_settings
 from .auth import METHODS
 from .auth.base import Field
 from .editing import endpoints_vary
-from .fields import NO_CONTROLS, form_field, service_parameters
+from .fields import NO_CONTROLS, form_field, parameters_of
 from .lifecycle import BadLinkName, Details
 from .models import LINK_NAME, AccessMode, Connection, Settings, Status, is_link_name
 
@@ -120,7 +120,7 @@ class ConnectionForm(forms.Form):
         ]
 
     def _add_parameters(self) -> None:
-        asked: list[Field] = [*service_parameters(self.service), *self.kind.fields(self.method)]
+        asked: list[Field] = [*parameters_of(self.method), *self.kind.fields(self.method)]
         for spec in asked:
             prefix = SECRET if spec.secret else PARAMETER
             self.fields[prefix + spec.name] = form_field(spec, self.stored_at)
@@ -134,6 +134,7 @@ class ConnectionForm(forms.Form):
             max_length=300,
             initial=app.client_id if app else "",
             validators=[NO_CONTROLS],
+            help_text=self.method.config.get("help", ""),
         )
         has_key = self.method.config.get("token_auth") == "private_key_jwt"
         self.fields["client_secret"] = SecretField(
@@ -172,14 +173,15 @@ class ConnectionForm(forms.Form):
         parameters = self._values(PARAMETER)
         if "p_host" in self.fields and parameters.get("host"):
             self._refuse_bad("p_host", lambda: guard.parse_host(parameters["host"]))
-        if self.service.parameters and not self.errors:
-            first = PARAMETER + self.service.parameters[0]["name"]
-            self._refuse_bad(first, lambda: self._fill_addresses(parameters))
+        asked = parameters_of(self.method)
+        if asked and not self.errors:
+            self._refuse_bad(PARAMETER + asked[0].name, lambda: self._fill_addresses(parameters))
 
     def _fill_addresses(self, parameters: dict[str, str]) -> None:
         fill_config(self.method.config, parameters)
-        if PLACEHOLDER.search(self.service.base_url):
-            guard.parse_url(fill(self.service.base_url, parameters), ports=guard.ANY_PORT)
+        base_url = self.method.config.get("base_url") or self.service.base_url
+        if PLACEHOLDER.search(base_url):
+            guard.parse_url(fill(base_url, parameters), ports=guard.ANY_PORT)
 
     def _refuse_bad(self, name: str, check: Callable[[], object]) -> None:
         try:

@@ -1,11 +1,14 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from requests import Response
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
@@ -27,6 +30,7 @@ from .access import (
 )
 from .auth import METHODS
 from .auth.base import Injection
+from .auth.provider import at
 from .connecting import obtain
 from .databases import DRIVERS
 from .models import Connection, Credential, Status
@@ -49,7 +53,13 @@ class TooManyTests(Refusal):
 
 
 def has_test(service: Service) -> bool:
+    """Whether connections can be tested; an auth method's own test replaces the service's."""
     return bool(service.driver or service.test)
+
+
+def test_of(method: AuthMethod) -> dict[str, Any]:
+    """The request that tests connections of this method."""
+    return method.config.get("test") or method.service.test
 
 
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
@@ -101,7 +111,7 @@ def run(
     try:
         if service.driver:
             return _probe_database(service, method, values)
-        return _call(service, method, values, base_url or service.base_url, scopes)
+        return _call(method, values, base_url or service.base_url, scopes)
     finally:
         _slots.release()
 
@@ -115,15 +125,14 @@ def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, s
 
 
 def _call(
-    service: Service,
     method: AuthMethod,
     values: Mapping[str, str],
     base_url: str,
     scopes: Sequence[str],
 ) -> Report:
-    started = time.monotonic()
+    started, test = time.monotonic(), test_of(method)
     try:
-        url = fill(base_url, values) + service.test["path"]
+        url = fill(base_url, values) + test["path"]
         target = guard.parse_url(url, ports=guard.ANY_PORT)
     except (Unfilled, guard.BadAddress) as error:
         return Report([Step("Address", "failed", _ms(started), str(error))])
@@ -141,34 +150,41 @@ def _call(
     started = time.monotonic()
     try:
         with even_timing():
-            status = _send(service, url, injection)
+            answer = _send(test, url, injection)
     except (Unreachable, Unsendable, AnswerTooLarge) as error:
         return Report([*steps, Step("Sample call", "failed", _ms(started), str(error))])
-    return Report([*steps, _judge(service, status, _ms(started))])
+    return Report([*steps, _judge(test, answer, _ms(started))])
 
 
-def _send(service: Service, url: str, injection: Injection) -> int:
-    verb = service.test.get("method", "GET")
+def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
+    verb = test.get("method", "GET")
     headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    headers |= dict(injection.defaults) | dict(injection.headers)
+    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
+    body = b""
+    if "json" in test:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(test["json"]).encode()
     if injection.sign:
-        headers |= dict(injection.sign(verb, url, list(headers.items()), b""))
+        headers |= dict(injection.sign(verb, url, list(headers.items()), body))
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        answer = session.request(
+        return session.request(
             verb,
             url,
             headers=headers,
             params=injection.query,
-            data=dict(injection.form) or None,
+            data=body or dict(injection.form) or None,
         )
-    return answer.status_code
 
 
-def _judge(service: Service, status: int, took_ms: int) -> Step:
-    call = f"{service.test.get('method', 'GET')} {service.test['path']} answered {status}."
-    expected = service.test.get("expect") or range(200, 300)
-    if status in expected:
-        return Step("Sample call", "ok", took_ms, call)
+def _judge(test: Mapping[str, Any], answer: Response, took_ms: int) -> Step:
+    """Whether the answer is as expected; nothing of its body is told."""
+    status = answer.status_code
+    call = f"{test.get('method', 'GET')} {test['path']} answered {status}."
+    if status in (test.get("expect") or range(200, 300)):
+        if _says_so(test.get("expect_json"), answer):
+            return Step("Sample call", "ok", took_ms, call)
+        hint = "It says that it failed. Check the credentials, and their rights or scopes."
+        return Step("Sample call", "failed", took_ms, call, hint)
     hints = {
         401: "The service doesn't accept the credentials. Check them for typing errors or reconnect.",
         403: "The credentials are known, but not allowed to do this. Check their rights or scopes.",
@@ -177,6 +193,17 @@ def _judge(service: Service, status: int, took_ms: int) -> Step:
     }
     hint = hints.get(status, "The service has a problem of its own." if status >= 500 else "")
     return Step("Sample call", "failed", took_ms, call, hint)
+
+
+def _says_so(expected: Mapping[str, Any] | None, answer: Response) -> bool:
+    """Whether the JSON of the answer holds what is expected of it."""
+    if not expected:
+        return True
+    try:
+        found = at(answer.json(), expected["path"])
+    except (ValueError, RecursionError):
+        return False
+    return found == expected["equals"] if "equals" in expected else found is not None
 
 
 @transaction.atomic

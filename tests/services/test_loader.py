@@ -161,7 +161,7 @@ def test_load_says_what_it_added_and_is_on_record(acme, globex, root):
     changes = load([acme, globex], by=root)
 
     assert changes == Changes(added=["acme", "globex"])
-    assert on_record() == [{"added": 2, "changed": 0, "unlisted": 0}]
+    assert on_record() == [{"added": 2, "changed": 0, "unlisted": 0, "moved": 0}]
     assert Event.objects.get(action="catalogue.loaded").actor_id == str(root.pk)
 
 
@@ -191,7 +191,7 @@ def test_a_changed_entry_changes_its_service_alone(acme, globex):
 
     assert changes == Changes(changed=["acme"], unchanged=["globex"])
     assert set(Service.objects.values_list("name", flat=True)) == {"Acme Inc.", "Globex"}
-    assert on_record()[1:] == [{"added": 0, "changed": 1, "unlisted": 0}]
+    assert on_record()[1:] == [{"added": 0, "changed": 1, "unlisted": 0, "moved": 0}]
 
 
 def test_ids_stay_when_an_entry_changes(acme):
@@ -258,7 +258,7 @@ def test_a_service_that_is_gone_is_unlisted_once_and_keeps_its_methods(acme, glo
     assert (first.unlisted, second.unlisted) == (["globex"], [])
     assert Service.objects.get(slug="globex").listed is False
     assert method_ids("globex") == methods
-    assert on_record()[1:] == [{"added": 0, "changed": 0, "unlisted": 1}]
+    assert on_record()[1:] == [{"added": 0, "changed": 0, "unlisted": 1, "moved": 0}]
 
 
 def test_a_service_that_comes_back_is_listed_again_under_its_id(acme, globex):
