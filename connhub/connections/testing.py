@@ -159,11 +159,11 @@ def _call(
 def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
     verb = test.get("method", "GET")
     headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
     body = b""
     if "json" in test:
         headers["Content-Type"] = "application/json"
         body = json.dumps(test["json"]).encode()
+    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
     if injection.sign:
         headers |= dict(injection.sign(verb, url, list(headers.items()), body))
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:

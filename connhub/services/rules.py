@@ -16,8 +16,9 @@ OAUTH1_URLS = ("request_token_url", "authorize_url", "access_token_url")
 METHOD_URLS = ("token_url", "refresh_url", "revoke_url", *OAUTH1_URLS)
 OWN_AUTHORIZE_PARAMS = {
     *("client_id", "redirect_uri", "response_type", "scope", "state"),
-    *("code_challenge", "code_challenge_method", "oauth_token", "oauth_callback"),
+    *("code_challenge", "code_challenge_method"),
 }
+OWN_OAUTH1_PARAMS = {"oauth_token", "oauth_callback"}
 OWN_TOKEN_PARAMS = {
     *("grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"),
     *("code", "code_verifier", "redirect_uri", "refresh_token", "assertion", "scope"),
@@ -81,10 +82,10 @@ def _database_problems(raw: dict[str, Any]) -> Iterator[Problem]:
 
 def _parameter_problems(raw: dict[str, Any]) -> Iterator[Problem]:
     """Parameters of the service serve all its methods; those of a method serve it alone."""
-    places = [("parameters", raw.get("parameters", []), _templates(raw), _texts(raw))]
+    places = [("parameters", raw.get("parameters", []), [*_templates(raw)], [*_texts(raw)])]
     for index, method in enumerate(raw["auth"]):
         key = f"auth[{index}]"
-        own, texts = _method_templates(key, method), [*_own_texts(key, method), *_of_service(raw)]
+        own, texts = [*_method_templates(key, method)], [*_own_texts(key, method)]
         places.append((f"{key}.parameters", method.get("parameters", []), own, texts))
     for key, parameters, templates, texts in places:
         in_urls = {name for _, url in templates for name in PLACEHOLDER.findall(url)}
@@ -250,8 +251,9 @@ def _kind_problems(key: str, method: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _own_name_problems(key: str, method: dict[str, Any]) -> Iterator[Problem]:
+    once = method["kind"] == "oauth1"
     own_names = {
-        "authorize_params": OWN_AUTHORIZE_PARAMS,
+        "authorize_params": OWN_OAUTH1_PARAMS if once else OWN_AUTHORIZE_PARAMS,
         "token_params": OWN_TOKEN_PARAMS,
         "claims": OWN_CLAIMS,
     }

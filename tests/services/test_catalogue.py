@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from connhub.services.addresses import fill
+from connhub.services.gallery import AUTH_LABELS
 from connhub.services.loader import CATALOGUE, CatalogueError, Entry, read
 from connhub.services.rules import contrast
 
@@ -125,7 +126,7 @@ def urls(entry: Entry) -> Iterator[str]:
 def test_the_catalogue_is_large_and_spans_the_categories(shipped):
     categories = {entry.service["category"] for entry in shipped}
 
-    assert len(shipped) >= 45
+    assert len(shipped) >= 450
     assert len(categories) >= 15
 
 
@@ -135,7 +136,7 @@ def test_every_kind_of_auth_method_and_every_place_for_a_key_is_in_use(shipped):
     kinds = {method["kind"] for method in methods}
     places = {key["in"] for method in methods for key in method["config"].get("keys", [])}
 
-    assert kinds == {"oauth2_code", "api_key", "basic", "bearer", "database", "none"}
+    assert kinds == AUTH_LABELS.keys()
     assert places == {"header", "query", "form"}
 
 
@@ -155,6 +156,12 @@ def test_no_two_services_have_the_same_name(shipped):
 
 def test_every_parameter_shows_a_value_that_its_pattern_takes(shipped):
     parameters = [(e.slug, p) for e in shipped for p in e.service["parameters"]]
+    parameters += [
+        (entry.slug, parameter)
+        for entry in shipped
+        for method in entry.methods
+        for parameter in method["config"].get("parameters", [])
+    ]
 
     bad = [
         (slug, parameter["name"])
@@ -171,7 +178,9 @@ def test_every_url_can_be_filled_with_what_its_parameters_show(shipped):
         shown = {p["name"]: p["placeholder"] or p["default"] for p in entry.service["parameters"]}
         filled += [fill(url, shown) for url in urls(entry)]
 
-    assert [url for url in filled if not re.fullmatch(r"https://[A-Za-z0-9.-]+(/\S*)?", url)] == []
+    assert [
+        url for url in filled if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/\S*)?", url)
+    ] == []
 
 
 @pytest.mark.parametrize(
