@@ -3,7 +3,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from connhub.services import custom
+from connhub.services import custom, loader
 from connhub.services.models import Service
 from connhub.services.views import FORMS
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
@@ -329,3 +329,21 @@ def test_the_gallery_offers_new_services_to_those_who_may(client, request, who, 
     client.force_login(request.getfixturevalue(who))
 
     assert ("Create New Service" in client.get(url).content.decode()) == shown
+
+
+@pytest.mark.parametrize(
+    ("slug", "shown"),
+    [
+        ("breezy-hr", ["https://api.breezy.hr/v3/signin"]),
+        ("discogs", ["https://api.discogs.com/oauth/access_token", "HMAC-SHA1"]),
+        ("amazon-s3", ["s3, {region}"]),
+        ("twitch", ["Client-Id: {client_id}"]),
+        ("ghost", ["Admin API key"]),
+    ],
+)
+def test_page_of_a_default_service_shows_how_its_methods_work(signed_in, slug, shown):
+    loader.load([entry for entry in loader.read() if entry.slug == slug])
+
+    page = signed_in.get(reverse("services:detail", args=[slug])).content.decode()
+
+    assert [text for text in shown if text not in page] == []
