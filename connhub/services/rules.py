@@ -93,7 +93,7 @@ def _parameter_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         for index, parameter in enumerate(parameters):
             name = parameter["name"]
             if name not in in_urls | in_texts:
-                yield f"{key}[{index}].name", "is used in no URL"
+                yield f"{key}[{index}].name", "is used nowhere"
             where = f"{key}[{index}]"
             yield from _pattern_problems(where, PARAMETER | parameter, in_url=name in in_urls)
         yield from _twice(key, [parameter["name"] for parameter in parameters])

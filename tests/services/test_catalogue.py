@@ -415,10 +415,10 @@ OTHER_RULES = {
         "https://{Site}.acme.example",
         ".base_url: {Site} is not among the parameters",
     ),
-    "a parameter that no URL holds": (
+    "a parameter that nothing holds": (
         ("parameters", 0, "name"),
         "shop",
-        ".parameters[0].name: is used in no URL",
+        ".parameters[0].name: is used nowhere",
     ),
     "a parameter twice": (
         ("parameters",),
@@ -428,7 +428,7 @@ OTHER_RULES = {
     "a method's parameter that nothing holds": (
         ("auth", 0),
         CLIENT | {"token_params": {}},
-        ".auth[0].parameters[0].name: is used in no URL",
+        ".auth[0].parameters[0].name: is used nowhere",
     ),
     "a method's parameter that the service asks for": (
         ("auth", 0),
