@@ -18,7 +18,7 @@ OWN_AUTHORIZE_PARAMS = {
     *("client_id", "redirect_uri", "response_type", "scope", "state"),
     *("code_challenge", "code_challenge_method"),
 }
-OWN_OAUTH1_PARAMS = {"oauth_token", "oauth_callback"}
+OWN_OAUTH1_PARAMS = {"oauth_token", "oauth_callback", "oauth_verifier"}
 OWN_TOKEN_PARAMS = {
     *("grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type"),
     *("code", "code_verifier", "redirect_uri", "refresh_token", "assertion", "scope"),

@@ -23,6 +23,8 @@ from tests.conftest import CANARY
 
 pytestmark = pytest.mark.django_db
 
+APP = {"client_id": "id", "client_secret": CANARY}
+TOKENS = ("access_token", "oauth_token", "oauth_token_secret")
 SAMPLES = {"port": "443", "host": "db.example", "email": "ada@acme.example"}
 
 
@@ -64,12 +66,12 @@ def typed(methods, private_keys):
         sample = {("s_" if f.secret else "p_") + f.name: _sample(f) for f in asked}
         key = private_keys[method.config.get("algorithm", "RS256")]
         sample |= {name: key for name in sample if name == "s_private_key"}
-        if method.config.get("token_auth") == "private_key_jwt":
+        signs = method.config.get("signature_method") == "RSA-SHA1"
+        if signs or method.config.get("token_auth") == "private_key_jwt":
             sample |= dict.fromkeys(("s_client_secret", "client_secret"), key)
         scopes = [scope["name"] for scope in method.scopes if scope["default"]]
-        app = {"client_id": "id", "client_secret": CANARY}
         return {"name": "Sample", "link_name": "sample", "access_mode": "proxy"} | (
-            app | sample | {"scopes": scopes}
+            APP | sample | {"scopes": scopes}
         )
 
     return typed
@@ -137,13 +139,8 @@ def test_every_method_adds_what_it_has_to_a_call(methods, filled_in):
     for method in methods:
         form = filled_in(method)
         form.is_valid()
-        values = {
-            "access_token": CANARY,
-            "token": CANARY,
-            "token_secret": CANARY,
-            "client_id": "id",
-        }
-        values |= {"client_secret": CANARY} | form.test_values
+        app = {name: form.data[name] for name in APP}
+        values = app | dict.fromkeys(TOKENS, CANARY) | form.test_values
         injection = injection_for(method, values)
         adds = injection.headers or injection.query or injection.form or injection.sign
         wanted = method.config.get("headers", {})
