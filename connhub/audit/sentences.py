@@ -16,6 +16,7 @@ SENTENCES = {
     "oauth_app.created": "OAuth app set",
     "oauth_app.changed": "OAuth app changed",
     "oauth_app.removed": "OAuth app removed",
+    "oauth_app.withdrawn": "Shared OAuth app withdrawn: the catalogue names other addresses",
     "egress.exception_used": "Reached an address that the operator allows",
     "connection.created": "Created",
     "connection.renamed": "Renamed",

@@ -196,12 +196,16 @@ def _app_values(connection: Connection) -> dict[str, str]:
 
 
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:
-    """The connection's own endpoint, else the service's for the environment, else its base URL."""
+    """The connection's own endpoint, else the service's for the environment, else its base URL.
+
+    A retired auth method holds the base URL that its connections were made for.
+    """
     if stored.base_url:
         return stored.base_url
     endpoints = {row.environment_id: row.base_url for row in connection.service.endpoints.all()}
     own = endpoints.get(environment.pk) if environment else None
-    return own or endpoints.get(None) or connection.service.base_url
+    of_method = connection.auth_method.config.get("base_url")
+    return own or endpoints.get(None) or of_method or connection.service.base_url
 
 
 def _open(credential: Credential | None) -> dict[str, str]:

@@ -22,7 +22,7 @@ from .access import main_settings
 from .auth import METHODS, is_interactive
 from .auth.base import Field
 from .editing import asked_of, endpoints_vary
-from .fields import NO_CONTROLS, form_field, service_parameters
+from .fields import NO_CONTROLS, form_field, parameters_of
 from .lifecycle import BadLinkName, Details
 from .models import LINK_NAME, AccessMode, Connection, Settings, Status, is_link_name
 
@@ -122,7 +122,7 @@ class ConnectionForm(forms.Form):
         ]
 
     def _add_parameters(self) -> None:
-        asked: list[Field] = [*service_parameters(self.service), *self._own_fields()]
+        asked: list[Field] = [*parameters_of(self.method), *self._own_fields()]
         for spec in asked:
             prefix = SECRET if spec.secret else PARAMETER
             self.fields[prefix + spec.name] = form_field(spec, self.stored_at)
@@ -186,14 +186,15 @@ class ConnectionForm(forms.Form):
         parameters = self._values(PARAMETER)
         if "p_host" in self.fields and parameters.get("host"):
             self._refuse_bad("p_host", lambda: guard.parse_host(parameters["host"]))
-        if self.service.parameters and not self.errors:
-            first = PARAMETER + self.service.parameters[0]["name"]
-            self._refuse_bad(first, lambda: self._fill_addresses(parameters))
+        asked = parameters_of(self.method)
+        if asked and not self.errors:
+            self._refuse_bad(PARAMETER + asked[0].name, lambda: self._fill_addresses(parameters))
 
     def _fill_addresses(self, parameters: dict[str, str]) -> None:
         fill_config(self.method.config, parameters)
-        if PLACEHOLDER.search(self.service.base_url):
-            guard.parse_url(fill(self.service.base_url, parameters), ports=guard.ANY_PORT)
+        base_url = self.method.config.get("base_url") or self.service.base_url
+        if PLACEHOLDER.search(base_url):
+            guard.parse_url(fill(base_url, parameters), ports=guard.ANY_PORT)
 
     def _refuse_bad(self, name: str, check: Callable[[], object]) -> None:
         try:

@@ -70,7 +70,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def for_summary(self):
         """With all that its own page shows."""
-        whole = self.select_related("service", "auth_method", "created_by", "oauth_app")
+        whole = self.select_related("service", "auth_method__service", "created_by", "oauth_app")
         operations = Operation.objects.filter(service=models.OuterRef("service"))
         return whole.prefetch_related("credentials").annotate(
             has_operations=models.Exists(operations)

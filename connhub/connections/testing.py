@@ -1,12 +1,15 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from requests import Response
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
@@ -21,6 +24,7 @@ from . import policies
 from .access import base_url_for, injection_for, settings_for
 from .auth import METHODS
 from .auth.base import Granted, Injection
+from .auth.provider import at
 from .connecting import obtain
 from .databases import DRIVERS
 from .lifecycle import Details
@@ -44,7 +48,13 @@ class TooManyTests(Refusal):
 
 
 def has_test(service: Service) -> bool:
+    """Whether connections can be tested; an auth method's own test replaces the service's."""
     return bool(service.driver or service.test)
+
+
+def test_of(method: AuthMethod) -> dict[str, Any]:
+    """The request that tests connections of this method."""
+    return method.config.get("test") or method.service.test
 
 
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
@@ -126,10 +136,10 @@ def _call(
     base_url: str,
     scopes: Sequence[str],
 ) -> tuple[Report, Granted | None]:
-    service, values, granted = method.service, {**parameters, **secrets}, None
+    test, values, granted = test_of(method), {**parameters, **secrets}, None
     started = time.monotonic()
     try:
-        url = fill(base_url, values) + service.test["path"]
+        url = fill(base_url, values) + test["path"]
         target = guard.parse_url(url, ports=guard.ANY_PORT)
     except (Unfilled, guard.BadAddress) as error:
         return Report([Step("Address", "failed", _ms(started), str(error))]), None
@@ -149,35 +159,42 @@ def _call(
     started = time.monotonic()
     try:
         with even_timing():
-            status = _send(service, url, injection)
+            answer = _send(test, url, injection)
     except (Unreachable, Unsendable, AnswerTooLarge) as error:
         last = Step("Sample call", "failed", _ms(started), str(error))
     else:
-        last = _judge(service, status, _ms(started))
+        last = _judge(test, answer, _ms(started))
     return Report([*steps, last]), granted
 
 
-def _send(service: Service, url: str, injection: Injection) -> int:
-    verb = service.test.get("method", "GET")
+def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
+    verb = test.get("method", "GET")
     headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    headers |= dict(injection.defaults) | dict(injection.headers)
+    body = b""
+    if "json" in test:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(test["json"]).encode()
+    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        answer = session.request(
+        return session.request(
             verb,
             url,
             headers=headers,
             params=injection.query,
-            data=dict(injection.form) or None,
+            data=body or dict(injection.form) or None,
             auth=signed(injection.sign) if injection.sign else None,
         )
-    return answer.status_code
 
 
-def _judge(service: Service, status: int, took_ms: int) -> Step:
-    call = f"{service.test.get('method', 'GET')} {service.test['path']} answered {status}."
-    expected = service.test.get("expect") or range(200, 300)
-    if status in expected:
-        return Step("Sample call", "ok", took_ms, call)
+def _judge(test: Mapping[str, Any], answer: Response, took_ms: int) -> Step:
+    """Whether the answer is as expected; nothing of its body is told."""
+    status = answer.status_code
+    call = f"{test.get('method', 'GET')} {test['path']} answered {status}."
+    if status in (test.get("expect") or range(200, 300)):
+        if _says_so(test.get("expect_json"), answer):
+            return Step("Sample call", "ok", took_ms, call)
+        hint = "It says that it failed. Check the credentials, and their rights or scopes."
+        return Step("Sample call", "failed", took_ms, call, hint)
     hints = {
         401: "The service doesn't accept the credentials. Check them for typing errors or reconnect.",
         403: "The credentials are known, but not allowed to do this. Check their rights or scopes.",
@@ -186,6 +203,17 @@ def _judge(service: Service, status: int, took_ms: int) -> Step:
     }
     hint = hints.get(status, "The service has a problem of its own." if status >= 500 else "")
     return Step("Sample call", "failed", took_ms, call, hint)
+
+
+def _says_so(expected: Mapping[str, Any] | None, answer: Response) -> bool:
+    """Whether the JSON of the answer holds what is expected of it."""
+    if not expected:
+        return True
+    try:
+        found = at(answer.json(), expected["path"])
+    except (ValueError, RecursionError):
+        return False
+    return found == expected["equals"] if "equals" in expected else found is not None
 
 
 @transaction.atomic

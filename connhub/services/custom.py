@@ -14,7 +14,7 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 
 from . import policies
-from .addresses import PLACEHOLDER
+from .addresses import PLACEHOLDER, templates
 from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service, ServiceUserGrant
 
 # They stand where a slug stands in URLs.
@@ -23,9 +23,9 @@ RESERVED = frozenset({"new", "register"})
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 # A realm may have more: the account of some services has an underscore.
 REALM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,98}$"
-# What a person reads of a key; all the rest decides where and how a secret is sent.
-WORDS_OF_A_KEY = ("label", "help")
-WORDS = ("username_label", "password_label", "token_label", "help")
+# What a person reads or is asked, and tests; all the rest decides where and how a secret is sent.
+WORDS = ("label", "help", "parameters", "test")
+LISTS = ("keys", "fields")
 LISTED = 10
 
 
@@ -176,17 +176,20 @@ def sending(definition: Definition) -> dict[str, Any]:
     return {
         "base_url": definition.base_url,
         "endpoints": {stage.pk: url for stage, url in definition.endpoints.items()},
-        "methods": [(method.kind, _without_words(method.config)) for method in definition.methods],
+        "methods": [(method.kind, without_words(method.config)) for method in definition.methods],
     }
 
 
-def _without_words(config: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in config.items() if name not in WORDS}
-    if "keys" in kept:
-        kept["keys"] = [
-            {name: value for name, value in key.items() if name not in WORDS_OF_A_KEY}
-            for key in kept["keys"]
-        ]
+def without_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an auth method's configuration decides where and how its secrets are sent."""
+    kept = {
+        name: value
+        for name, value in config.items()
+        if name not in WORDS and not name.endswith("_label")
+    }
+    for name in LISTS:
+        if name in kept:
+            kept[name] = [without_words(item) for item in kept[name]]
     return kept
 
 
@@ -223,11 +226,11 @@ def _columns(definition: Definition) -> dict[str, Any]:
 
 
 def placeholders(definition: Definition) -> list[str]:
-    """The names in braces in its URLs, each once: a connection says what they stand for."""
-    urls = [definition.base_url, *definition.endpoints.values()]
+    """The names in braces in its URLs and texts, each once: a connection says what they stand for."""
+    texts = [definition.base_url, *definition.endpoints.values()]
     for method in definition.methods:
-        urls += [value for name, value in method.config.items() if name.endswith("_url")]
-    return list(dict.fromkeys(name for url in urls for name in PLACEHOLDER.findall(url)))
+        texts += templates(method.config)
+    return list(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
 
 
 def _parameter(name: str) -> dict[str, Any]:

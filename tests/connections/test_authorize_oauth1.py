@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from connhub.audit.models import Event
 from connhub.connections import authorize, editing, lifecycle, testing
-from connhub.connections.access import AppMissing, CredentialIncomplete
+from connhub.connections.access import AddressIncomplete, AppMissing
 from connhub.connections.models import Authorization, Status
 from tests.connections.steps import actions, proceed, secrets, way_back
 from tests.connections.test_authorize import (
@@ -237,7 +237,7 @@ def test_private_key_that_is_none_is_said(signed_in, ada, photos):
 def test_realm_that_nobody_gave_is_said(ada, photos):
     album = photos(ada, realm="{account}")
 
-    with pytest.raises(CredentialIncomplete):
+    with pytest.raises(AddressIncomplete):
         authorize.start(album, by=ada, session_key="s")
 
 

@@ -278,6 +278,18 @@ def test_session_is_renewed_by_signing_in_again(sign_in_at, token_endpoint):
     assert secrets(after) == {"password": CANARY, "access_token": "n3xt"}
 
 
+def test_session_that_the_service_ended_is_renewed_though_nobody_knew_its_lifetime(
+    sign_in_at, token_endpoint
+):
+    token_endpoint.body = {"data": [{"id": "s3ssion"}]}
+    credential = sign_in_at().credentials.get()
+    token_endpoint.body = {"data": [{"id": "n3xt"}]}
+
+    after = ensure_fresh(credential, force_version=credential.payload_version)
+
+    assert (credential.expires_at, secrets(after)["access_token"]) == (None, "n3xt")
+
+
 def test_password_that_no_longer_works_needs_a_person(sign_in_at, token_endpoint):
     credential = expire(sign_in_at().credentials.get())
     token_endpoint.status = 401

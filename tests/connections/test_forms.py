@@ -476,3 +476,41 @@ def test_client_secret_is_asked_again_with_another_client(ada, oauth):
 )
 def test_rename(name, found):
     assert errors(RenameForm({"name": name})).get("name", []) == found
+
+
+# --- Parameters of one method ---------------------------------------------------------------------
+
+ACCOUNT = {"name": "account", "label": "Account", "pattern": "^[0-9]+$"}
+
+
+@pytest.fixture
+def robot(shop):
+    config = {
+        "token_url": "https://{shop}.example/token",
+        "token_params": {"account": "{account}"},
+        "token_auth": "client_secret_post",
+        "parameters": [ACCOUNT],
+    }
+    return AuthMethodFactory(
+        service=shop.service, kind="oauth2_client_credentials", label="Robot", config=config
+    )
+
+
+def test_a_method_s_parameters_are_asked_for_that_method_alone(ada, shop, robot):
+    assert "p_account" not in create(shop, ada).fields
+    form = create(robot, ada, p_shop="acme", p_account="7", p_client_id="id", s_client_secret="x")
+
+    assert errors(form) == {}
+    assert form.details.parameters == {"shop": "acme", "account": "7", "client_id": "id"}
+
+
+def test_a_method_s_parameters_are_checked(ada, robot):
+    typed = {"p_shop": "acme", "p_client_id": "id", "s_client_secret": "x"}
+
+    assert list(errors(create(robot, ada, p_account="seven", **typed))) == ["p_account"]
+
+
+def test_client_id_may_come_with_help(ada, oauth):
+    oauth.config["help"] = "Under Apps."
+
+    assert create(oauth, ada).fields["client_id"].help_text == "Under Apps."

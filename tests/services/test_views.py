@@ -3,7 +3,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from connhub.services import custom
+from connhub.services import custom, loader
 from connhub.services.models import Service
 from connhub.services.views import FORMS
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
@@ -393,6 +393,8 @@ def test_htmx_gets_the_operations_alone(signed_in, documented):
 
     assert "<html" not in response.content.decode()
     assert "/orders" in response.content.decode()
+
+
 # --- OAuth 1.0a -----------------------------------------------------------------------------------
 
 
@@ -482,4 +484,22 @@ def test_the_page_of_an_oauth1_service_says_how_calls_are_signed(signed_in):
     page = signed_in.get("/services/acme/").content.decode()
 
     shown = ["https://a.example/r", "https://a.example/t", "HMAC-SHA256", "Photos"]
+    assert [text for text in shown if text not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("slug", "shown"),
+    [
+        ("breezy-hr", ["https://api.breezy.hr/v3/signin"]),
+        ("discogs", ["https://api.discogs.com/oauth/access_token", "HMAC-SHA1"]),
+        ("amazon-s3", ["s3, {region}"]),
+        ("twitch", ["Client-Id: {client_id}"]),
+        ("ghost", ["Admin API key"]),
+    ],
+)
+def test_page_of_a_default_service_shows_how_its_methods_work(signed_in, slug, shown):
+    loader.load([entry for entry in loader.read() if entry.slug == slug])
+
+    page = signed_in.get(reverse("services:detail", args=[slug])).content.decode()
+
     assert [text for text in shown if text not in page] == []

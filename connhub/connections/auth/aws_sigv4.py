@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 
 from connhub.services.models import AuthMethod
 
-from .base import Field, Injection, Method, Pairs, Values, declared, filled
+from .base import Field, Injection, Method, Pairs, Values, filled
 
 # At debug level it writes what is signed, a session token among it.
 logging.getLogger("botocore.auth").setLevel(logging.INFO)
@@ -33,7 +33,6 @@ class AwsSigV4(Method):
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return (
-            *declared(method.config.get("parameters", ())),
             Field("access_key_id", "Access key ID", help=method.config.get("help", "")),
             Field("secret_access_key", "Secret access key", secret=True),
             Field(

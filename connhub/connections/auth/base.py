@@ -160,7 +160,8 @@ class Method:
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """What a flow gets that fetches the credential."""
-        return {item.name: values.get(item.name, "") for item in self.fields(method)}
+        own = declared(method.config.get("parameters", ()))
+        return {item.name: values.get(item.name, "") for item in (*own, *self.fields(method))}
 
 
 class TokenMethod(Method):

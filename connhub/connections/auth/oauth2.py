@@ -94,7 +94,7 @@ class Client:
 
     def client_credentials(self, *, asked: list[str]) -> Granted:
         """A grant for the client itself (RFC 6749 section 4.4). Raises: ProviderError."""
-        form = {"grant_type": "client_credentials"}
+        form = {"grant_type": self.config.get("grant_type", "client_credentials")}
         if asked:
             form["scope"] = self.delimiter.join(asked)
         granted = self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})

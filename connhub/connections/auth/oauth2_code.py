@@ -29,7 +29,7 @@ class OAuth2Code(TokenMethod):
         if style == "private_key_jwt":
             label, kind = "Private key", "multiline"
         secret = Field("client_secret", label, kind=kind, secret=True, required=style != "none")
-        return Field("client_id", "Client id"), secret
+        return Field("client_id", "Client id", help=method.config.get("help", "")), secret
 
     def sign_in_host(self, values: Values, method: AuthMethod) -> str:
         return _client(values, method).authorization_host()

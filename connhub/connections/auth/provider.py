@@ -124,5 +124,15 @@ def json_object(answer: Response) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
+def at(body: Any, path: str) -> Any:
+    """What stands at a dotted path of names and list positions in JSON; None if nothing does."""
+    for step in path.split("."):
+        if isinstance(body, list) and step.isdigit() and int(step) < len(body):
+            body = body[int(step)]
+        else:
+            body = body.get(step) if isinstance(body, dict) else None
+    return body
+
+
 def host_of(url: str) -> str:
     return urlsplit(url).hostname or "The provider"

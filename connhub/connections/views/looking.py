@@ -13,7 +13,7 @@ from .. import listing as rows
 from .. import policies, testing
 from ..access import main_settings
 from ..auth import METHODS, is_interactive
-from ..fields import service_parameters
+from ..fields import parameters_of
 from ..forms import SHOW, FilterForm
 from ..models import Connection, Status
 
@@ -113,7 +113,7 @@ def _parameters(connection):
     """Label and value of everything that was typed and is no secret."""
     method = connection.auth_method
     stored = main_settings(connection).parameters
-    asked = [*service_parameters(connection.service), *METHODS[method.kind].fields(method)]
+    asked = [*parameters_of(method), *METHODS[method.kind].fields(method)]
     fields = {item.name: item for item in asked}
     return [
         (fields[name].label if name in fields else name.capitalize(), value)
