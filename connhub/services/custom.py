@@ -1,6 +1,6 @@
 """What admins do with services: make, edit, list, unlist and delete their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,9 +21,23 @@ from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service
 RESERVED = frozenset({"new", "register"})
 # One piece of a host name: letters, digits and hyphens in between.
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
-# What a person reads of a key; all the rest decides where and how a secret is sent.
-WORDS_OF_A_KEY = ("label", "help")
-WORDS = ("username_label", "password_label", "token_label", "help")
+TEXT_PATTERN = "^[\\x21-\\x7e]{1,200}$"
+# What a person reads of an auth method; all the rest decides where and how a secret is sent.
+WORDS = frozenset({"username_label", "password_label", "token_label", "key_label", "help"})
+# Their words may change, but that they are there decides what is asked and sent.
+ASKED_BY = frozenset({"issuer_label", "subject_label"})
+WORDS_OF_A_ROW = frozenset({"label", "help", "placeholder"})
+ROWS = frozenset({"keys", "fields", "parameters"})
+# Texts of an auth method that placeholders are filled into, besides its URLs.
+TEXTS = ("audience", "service", "region", "claims", "headers", "login")
+# What auth methods ask under names of their own, besides their secrets.
+ASKED = {
+    "oauth2_code": {"client_id", "key_id"},
+    "oauth2_client_credentials": {"client_id", "key_id"},
+    "jwt_bearer": {"issuer", "subject", "key_id"},
+    "aws_sigv4": {"access_key_id"},
+    "basic": {"username"},
+}
 LISTED = 10
 
 
@@ -69,6 +83,7 @@ class Definition:
     test: Mapping[str, Any] = field(default_factory=dict)
     endpoints: Mapping[Environment, str] = field(default_factory=dict)
     operations: Sequence[Mapping[str, str]] = ()
+    parameters: Sequence[Mapping[str, Any]] = ()  # those whose words are known already
 
 
 @transaction.atomic
@@ -166,6 +181,20 @@ def definition_of(service: Service) -> Definition:
         docs_url=service.docs_url,
         test=service.test,
         endpoints={row.environment: row.base_url for row in own if row.environment},
+        parameters=service.parameters,
+    )
+
+
+def unsaved(definition: Definition) -> tuple[Service, AuthMethod]:
+    """The service with its first auth method as they would be stored, to be tried; nothing is."""
+    service = Service(origin=Origin.CUSTOM, **_columns(definition))
+    method = definition.methods[0]
+    return service, AuthMethod(
+        service=service,
+        kind=method.kind,
+        label=method.label,
+        config=dict(method.config),
+        scopes=[dict(scope) for scope in method.scopes],
     )
 
 
@@ -180,10 +209,11 @@ def sending(definition: Definition) -> dict[str, Any]:
 
 def _without_words(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in config.items() if name not in WORDS}
-    if "keys" in kept:
-        kept["keys"] = [
-            {name: value for name, value in key.items() if name not in WORDS_OF_A_KEY}
-            for key in kept["keys"]
+    kept |= {name: bool(kept[name]) for name in ASKED_BY & kept.keys()}
+    for name in ROWS & kept.keys():
+        kept[name] = [
+            {key: value for key, value in row.items() if key not in WORDS_OF_A_ROW}
+            for row in kept[name]
         ]
     return kept
 
@@ -213,24 +243,65 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "docs_url": definition.docs_url,
         "base_url": definition.base_url,
         "test": dict(definition.test),
-        "parameters": [_parameter(name) for name in placeholders(definition)],
+        "parameters": _parameters(definition),
     }
 
 
 def placeholders(definition: Definition) -> list[str]:
-    """The names in braces in its URLs, each once: a connection says what they stand for."""
+    """The names in braces that a connection says something for, each once; addresses come first."""
+    found = _names(_addresses(definition))
+    for method in definition.methods:
+        texts = [method.config[name] for name in TEXTS if name in method.config]
+        found += [name for name in _names(_strings(texts)) if name not in _asked(method)]
+    return list(dict.fromkeys(found))
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    return [name for text in texts for name in PLACEHOLDER.findall(text)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts within lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(each)
+
+
+def _asked(method: MethodDefinition) -> set[str]:
+    """The names of what the auth method asks for by itself."""
+    rows = [row for name in ("fields", "parameters") for row in method.config.get(name, ())]
+    return ASKED.get(method.kind, set()) | {row["name"] for row in rows}
+
+
+def _parameters(definition: Definition) -> list[dict[str, Any]]:
+    known = {parameter["name"]: dict(parameter) for parameter in definition.parameters}
+    pieces = set(_names(_addresses(definition)))
+    free = {name for name, parameter in known.items() if parameter["pattern"] == TEXT_PATTERN}
+    return [
+        _parameter(name, is_piece=name in pieces)
+        if name not in known or name in free & pieces
+        else known[name]
+        for name in placeholders(definition)
+    ]
+
+
+def _addresses(definition: Definition) -> list[str]:
+    """Everything that a parameter could move elsewhere."""
     urls = [definition.base_url, *definition.endpoints.values()]
     for method in definition.methods:
         urls += [value for name, value in method.config.items() if name.endswith("_url")]
-    return list(dict.fromkeys(name for url in urls for name in PLACEHOLDER.findall(url)))
+        urls += [login["url"] for login in [method.config.get("login")] if login]
+    return urls
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def _parameter(name: str, *, is_piece: bool) -> dict[str, Any]:
     return {
         "name": name,
         "label": name.replace("_", " ").capitalize(),
-        "help": "It stands in the service's address.",
-        "pattern": PARAMETER_PATTERN,
+        "help": "It stands in the service's address." if is_piece else "",
+        "pattern": PARAMETER_PATTERN if is_piece else TEXT_PATTERN,
         "placeholder": "",
         "required": True,
         "default": "",

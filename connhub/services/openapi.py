@@ -12,7 +12,7 @@ from openapi_spec_validator import schemas
 
 from .custom import MethodDefinition
 from .documents import BadDocument, parse
-from .forms import check_address
+from .fields import check_address
 from .gallery import AUTH_LABELS
 
 # Each checks the shape of what is read. The validators that follow references are left out: a few

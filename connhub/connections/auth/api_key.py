@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from connhub.services.models import AuthMethod
 
 from .base import Field, Injection, Method, Values
@@ -15,7 +18,7 @@ class ApiKey(Method):
                 name=f"key_{number}",
                 label=key.get("label") or "API key",
                 help=key.get("help", ""),
-                secret=True,
+                secret=_is_secret(key),
             )
             for number, key in enumerate(method.config["keys"], 1)
         )
@@ -24,12 +27,17 @@ class ApiKey(Method):
         places: dict[str, list[tuple[str, str]]] = {"header": [], "query": [], "form": []}
         secrets = []
         for number, key in enumerate(method.config["keys"], 1):
-            secret = values[f"key_{number}"]
-            places[key["in"]].append((key["name"], key.get("prefix", "") + secret))
-            secrets.append(secret)
+            value = values[f"key_{number}"]
+            places[key["in"]].append((key["name"], key.get("prefix", "") + value))
+            if _is_secret(key):
+                secrets.append(value)
         return Injection(
             headers=tuple(places["header"]),
             query=tuple(places["query"]),
             form=tuple(places["form"]),
             secrets=tuple(secrets),
         )
+
+
+def _is_secret(key: Mapping[str, Any]) -> bool:
+    return key.get("secret", True)

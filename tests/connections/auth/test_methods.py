@@ -72,6 +72,15 @@ def test_api_key_asks_for_each_of_them():
     assert asked("api_key", keys=keys) == [("key_1", "Key", True), ("key_2", "API key", True)]
 
 
+def test_parameter_that_is_no_secret_is_asked_and_sent_openly():
+    keys = [{"name": "X-Key", "in": "header"}, {"name": "X-App", "in": "header", "secret": False}]
+
+    added = apply("api_key", {"key_1": "value1", "key_2": "crm"}, keys=keys)
+
+    assert [secret for _, _, secret in asked("api_key", keys=keys)] == [True, False]
+    assert (added.headers[1], added.secrets) == (("X-App", "crm"), ("value1",))
+
+
 # --- Basic ----------------------------------------------------------------------------------------
 
 
