@@ -1,7 +1,8 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import BoundedSemaphore
 
 from django.db import transaction
@@ -96,12 +97,19 @@ def run(
 
     Failures take about as long whatever the reason, so that nobody can map a network by them.
     """
-    if not _slots.acquire(timeout=QUEUE_S):
-        raise TooManyTests
-    try:
+    with slot():
         if service.driver:
             return _probe_database(service, method, values)
         return _call(service, method, values, base_url or service.base_url, scopes)
+
+
+@contextmanager
+def slot() -> Iterator[None]:
+    """A place among the few tests that run at once, waited for 5 s. Raises: TooManyTests."""
+    if not _slots.acquire(timeout=QUEUE_S):
+        raise TooManyTests
+    try:
+        yield
     finally:
         _slots.release()
 

@@ -185,9 +185,9 @@ def definition_of(service: Service) -> Definition:
     )
 
 
-def unsaved(definition: Definition) -> tuple[Service, AuthMethod]:
+def unsaved(definition: Definition, *, slug: str) -> tuple[Service, AuthMethod]:
     """The service with its first auth method as they would be stored, to be tried; nothing is."""
-    service = Service(origin=Origin.CUSTOM, **_columns(definition))
+    service = Service(slug=slug, origin=Origin.CUSTOM, **_columns(definition))
     method = definition.methods[0]
     return service, AuthMethod(
         service=service,

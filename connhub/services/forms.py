@@ -78,6 +78,7 @@ class DetailsForm(forms.Form):
         self.stages = {ENDPOINT + stage.slug: stage for stage in Environment.objects.all()}
         for name, stage in self.stages.items():
             self.fields[name] = AddressField(label=f"Base URL in {stage}", required=False)
+        self.service = service
         if service:
             del self.fields["slug"]
         self.groups = [
@@ -118,6 +119,11 @@ class DetailsForm(forms.Form):
         if slug in RESERVED or Service.objects.filter(slug=slug).exists():
             raise forms.ValidationError(SlugTaken.text)
         return slug
+
+    @property
+    def link_name(self) -> str:
+        """What stands for the service in addresses: what was typed, or what it has already."""
+        return self.service.slug if self.service else self.cleaned_data["slug"]
 
     def definition_with(self, methods: list[MethodDefinition], **more: Any) -> Definition:
         """The valid form as a definition with these auth methods."""

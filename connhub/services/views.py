@@ -73,6 +73,7 @@ def detail(request, slug):
     return render(request, "services/detail.html", context)
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def new(request):
     policies.require_create(request.user)
@@ -86,6 +87,7 @@ def new(request):
     return _show(request, form, {"types": TYPES, "grants": OAUTH, "kind": kind})
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def edit(request, slug):
     service = get_object_or_404(Service, slug=slug)
