@@ -249,11 +249,20 @@ def _columns(definition: Definition) -> dict[str, Any]:
 
 def placeholders(definition: Definition) -> list[str]:
     """The names in braces that a connection says something for, each once; addresses come first."""
-    found = _names(_addresses(definition))
+    found = _names(addresses(definition))
     for method in definition.methods:
         texts = [method.config[name] for name in TEXTS if name in method.config]
         found += [name for name in _names(_strings(texts)) if name not in _asked(method)]
     return list(dict.fromkeys(found))
+
+
+def addresses(definition: Definition) -> list[str]:
+    """Everything that a parameter could move elsewhere."""
+    urls = [definition.base_url, *definition.endpoints.values()]
+    for method in definition.methods:
+        urls += [value for name, value in method.config.items() if name.endswith("_url")]
+        urls += [login["url"] for login in [method.config.get("login")] if login]
+    return urls
 
 
 def _names(texts: Iterable[str]) -> list[str]:
@@ -277,7 +286,7 @@ def _asked(method: MethodDefinition) -> set[str]:
 
 def _parameters(definition: Definition) -> list[dict[str, Any]]:
     known = {parameter["name"]: dict(parameter) for parameter in definition.parameters}
-    pieces = set(_names(_addresses(definition)))
+    pieces = set(_names(addresses(definition)))
     free = {name for name, parameter in known.items() if parameter["pattern"] == TEXT_PATTERN}
     return [
         _parameter(name, is_piece=name in pieces)
@@ -285,15 +294,6 @@ def _parameters(definition: Definition) -> list[dict[str, Any]]:
         else known[name]
         for name in placeholders(definition)
     ]
-
-
-def _addresses(definition: Definition) -> list[str]:
-    """Everything that a parameter could move elsewhere."""
-    urls = [definition.base_url, *definition.endpoints.values()]
-    for method in definition.methods:
-        urls += [value for name, value in method.config.items() if name.endswith("_url")]
-        urls += [login["url"] for login in [method.config.get("login")] if login]
-    return urls
 
 
 def _parameter(name: str, *, is_piece: bool) -> dict[str, Any]:

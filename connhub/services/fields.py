@@ -8,6 +8,7 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from connhub.egress import guard
+from connhub.egress.allowed import literal
 
 from .addresses import PLACEHOLDER
 
@@ -20,6 +21,7 @@ NOT_A_KEY = re.compile(
     r"host|cookie|connection|content-length|transfer-encoding|te|trailer|upgrade|proxy-.*", re.I
 )
 BAD_BRACES = "Write what differs per connection as {name}, in lower-case letters."
+FORBIDDEN = "ConnHub may not connect to this address."
 WHOLE_HOST = "Only a part of the host name may differ per connection, not what it ends with."
 NOT_A_HEADER = re.compile(rf"authorization|{NOT_A_KEY.pattern}", re.I)
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
@@ -50,9 +52,13 @@ def check_address(url: str) -> None:
     if "?" in filled or "#" in filled:
         raise forms.ValidationError("Leave out what begins with ? or #.")
     try:
-        guard.parse_url(filled, ports=guard.ANY_PORT)
+        target = guard.parse_url(filled, ports=guard.ANY_PORT)
+        if literal(target.host):
+            guard.check(target.host, target.port, target.host)
     except guard.BadAddress as error:
         raise forms.ValidationError(str(error)) from None
+    except guard.Unreachable:
+        raise forms.ValidationError(FORBIDDEN) from None
     host = url.split("//", 1)[1].split("/", 1)[0]
     if PLACEHOLDER.search(".".join(host.split(".")[-2:])):
         raise forms.ValidationError(WHOLE_HOST)

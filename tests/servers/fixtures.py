@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.assertion_server import AssertionServer, assertions
 from tests.servers.mariadb import MariaDBServer, mariadb, require_mariadb
 from tests.servers.oauth_server import OAuthServer, oauth, require_oauth
 from tests.servers.postgresql import PostgreSQLServer, postgresql, require_postgresql
@@ -65,3 +66,17 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """An HTTP API for proxy tests, counting connections from zero."""
     upstream_process.reset()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def assertion_server_process() -> Iterator[AssertionServer]:
+    """The authorization server that believes signed JWTs, for fixtures that outlive a test."""
+    with assertions() as server:
+        yield server
+
+
+@pytest.fixture
+def assertion_server(assertion_server_process: AssertionServer) -> AssertionServer:
+    """An authorization server that believes signed JWTs, with an empty request log."""
+    assertion_server_process.reset()
+    return assertion_server_process

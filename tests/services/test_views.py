@@ -183,6 +183,8 @@ BAD = [
     ("none", {"headers": "X-A=1\nx-a=2"}, "headers"),
     ("none", {"headers": "X-A={password}"}, "headers"),
     ("none", {"base_url": "https://{token}.acme.example"}, "base_url"),
+    ("none", {"base_url": "https://10.0.0.1"}, "base_url"),
+    ("oauth2_code", {"token_url": "https://[::1]/token"}, "token_url"),
     ("none", {"test_path": "/../other"}, "test_path"),
     ("none", {"test_path": "/a/%2E%2e?x"}, "test_path"),
     ("none", {"test_path": "", "test": "1"}, "test_path"),
