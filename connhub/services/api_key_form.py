@@ -29,7 +29,9 @@ class ApiKeyForm(RowsForm):
                 widget=forms.TextInput(MONO),
             ),
             "label": line("Display name", 60, required=False),
-            "in": forms.ChoiceField(label="Param type", choices=PLACES, required=n == 1),
+            "in": forms.ChoiceField(
+                label="Param type", choices=PLACES, required=n == 1, initial="header"
+            ),
             "prefix": line("Text before the value", 40, required=False, strip=False),
             "secret": forms.BooleanField(
                 label="Secret", required=False, initial=True, widget=Switch

@@ -31,7 +31,12 @@ MOST_SCOPES, MOST_PARAMETERS = 200, 20
 
 
 class AddressField(forms.CharField):
-    """An https URL (http where the operator allows it) that may have {placeholders}."""
+    """An https URL (http where the operator allows it) that may have {placeholders}.
+
+    `known_hosts` are hosts, of a service that is edited or copied, that may differ as a whole.
+    """
+
+    known_hosts: frozenset[str] = frozenset()
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.URLInput(MONO | {"placeholder": "https://"}))
@@ -40,11 +45,16 @@ class AddressField(forms.CharField):
     def clean(self, value: Any) -> str:
         url = super().clean(value)
         if url:
-            check_address(url)
+            check_address(url, self.known_hosts)
         return url
 
 
-def check_address(url: str) -> None:
+def host_in(url: str) -> str:
+    """The host of an address, and its port, with placeholders as they are."""
+    return url.partition("//")[2].partition("/")[0]
+
+
+def check_address(url: str, known_hosts: frozenset[str] = frozenset()) -> None:
     """Raises: ValidationError, with a plain sentence."""
     filled = PLACEHOLDER.sub("x", url)
     if "{" in filled or "}" in filled:
@@ -59,8 +69,8 @@ def check_address(url: str) -> None:
         raise forms.ValidationError(str(error)) from None
     except guard.Unreachable:
         raise forms.ValidationError(FORBIDDEN) from None
-    host = url.split("//", 1)[1].split("/", 1)[0]
-    if PLACEHOLDER.search(".".join(host.split(".")[-2:])):
+    host = host_in(url)
+    if host not in known_hosts and PLACEHOLDER.search(".".join(host.split(".")[-2:])):
         raise forms.ValidationError(WHOLE_HOST)
 
 

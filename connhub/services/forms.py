@@ -11,8 +11,8 @@ from connhub.accounts.models import Environment
 from connhub.forms import Switch
 
 from .addresses import PLACEHOLDER
-from .custom import RESERVED, Definition, MethodDefinition, SlugTaken
-from .fields import MONO, AddressField, HeadersField, in_lines, line
+from .custom import RESERVED, Definition, MethodDefinition, SlugTaken, addresses
+from .fields import MONO, AddressField, HeadersField, host_in, in_lines, line
 from .gallery import AUTH_LABELS
 from .models import Service
 
@@ -78,7 +78,7 @@ class DetailsForm(forms.Form):
         self.stages = {ENDPOINT + stage.slug: stage for stage in Environment.objects.all()}
         for name, stage in self.stages.items():
             self.fields[name] = AddressField(label=f"Base URL in {stage}", required=False)
-        self.service = service
+        self.edited = service
         if service:
             del self.fields["slug"]
         self.groups = [
@@ -123,7 +123,7 @@ class DetailsForm(forms.Form):
     @property
     def link_name(self) -> str:
         """What stands for the service in addresses: what was typed, or what it has already."""
-        return self.service.slug if self.service else self.cleaned_data["slug"]
+        return self.edited.slug if self.edited else self.cleaned_data["slug"]
 
     def definition_with(self, methods: list[MethodDefinition], **more: Any) -> Definition:
         """The valid form as a definition with these auth methods."""
@@ -178,6 +178,10 @@ class ServiceForm(DetailsForm):
         super().__init__(*args, **kwargs)
         self.base = base
         methods = base.methods if base else ()
+        hosts = frozenset(map(host_in, addresses(base))) if base else frozenset()
+        for field in self.fields.values():
+            if isinstance(field, AddressField):
+                field.known_hosts = hosts
         self.base_method = next((m for m in methods if m.kind == self.kind), None)
         own = [name for name in self.fields if name in type(self).declared_fields]
         own = [name for name in own if name not in ServiceForm.declared_fields]

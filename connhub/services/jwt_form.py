@@ -28,14 +28,17 @@ class JwtForm(ScopedForm):
     about = "ConnHub signs a JWT with a key that is entered once."
     decides = frozenset({"apply", "exchange"})
 
-    use = forms.ChoiceField(label="Use of the JWT", choices=USES)
+    use = forms.ChoiceField(label="Use of the JWT", choices=USES, initial="exchanged")
     token_url = AddressField(
         label="Token URL", required=False, help_text="Where the JWT is exchanged."
     )
-    algorithm = forms.ChoiceField(label="Signature", choices=ALGORITHMS)
+    algorithm = forms.ChoiceField(label="Signature", choices=ALGORITHMS, initial="RS256")
     key_label = line("Name of the key", 60, initial="Private key")
     key_encoding = forms.ChoiceField(
-        label="The key is given as", choices=ENCODINGS, help_text="Hexadecimal is for HS256 alone."
+        label="The key is given as",
+        choices=ENCODINGS,
+        initial="text",
+        help_text="Hexadecimal is for HS256 alone.",
     )
     key_id = forms.BooleanField(
         label="Ask for a key id",
@@ -72,7 +75,7 @@ class JwtForm(ScopedForm):
         initial=300,
         help_text="Many services take an hour (3600) at most.",
     )
-    token_format = forms.ChoiceField(label="Token request", choices=FORMATS)
+    token_format = forms.ChoiceField(label="Token request", choices=FORMATS, initial="form")
 
     def method_groups(self, own: list[str]) -> list[tuple[str, str, list[str]]]:
         first, *others = super().method_groups(["use", "token_url"])

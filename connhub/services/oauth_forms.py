@@ -30,9 +30,15 @@ class TokenForm(ScopedForm):
 
     token_url = AddressField(label="Token URL")
     revoke_url = AddressField(label="Revoke URL", required=False)
-    token_auth = forms.ChoiceField(label="Client authentication", choices=TOKEN_AUTH)
+    token_auth = forms.ChoiceField(
+        label="Client authentication", choices=TOKEN_AUTH, initial="client_secret_basic"
+    )
     algorithm = forms.ChoiceField(
-        label="Signature", choices=ALGORITHMS, required=False, help_text="For private_key_jwt."
+        label="Signature",
+        choices=ALGORITHMS,
+        initial="RS256",
+        required=False,
+        help_text="For private_key_jwt.",
     )
     key_id = forms.BooleanField(
         label="Ask for a key id",
@@ -40,7 +46,7 @@ class TokenForm(ScopedForm):
         widget=Switch,
         help_text="For private_key_jwt, where the service tells keys apart by it.",
     )
-    token_format = forms.ChoiceField(label="Token request", choices=FORMATS)
+    token_format = forms.ChoiceField(label="Token request", choices=FORMATS, initial="form")
 
     def method_groups(self, own: list[str]) -> list[tuple[str, str, list[str]]]:
         addresses = [name for name in own if name not in (*CLIENT, *SCOPES)]

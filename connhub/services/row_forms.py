@@ -32,6 +32,10 @@ class RowsForm(ServiceForm):
         return sum(name.startswith(f"{cls.row}_") and name.endswith("_name") for name in values)
 
     @property
+    def add_label(self) -> str:
+        return f"Add {self.title.lower()}"
+
+    @property
     def may_grow(self) -> bool:
         return self.shown < MOST_ROWS
 

@@ -79,7 +79,9 @@ class ScopedForm(PlacedTokenForm):
         help_text="One on each line, then a space and what it allows. "
         "A * in front turns it on for new connections.",
     )
-    scope_delimiter = forms.ChoiceField(label="Scope delimiter", choices=DELIMITERS)
+    scope_delimiter = forms.ChoiceField(
+        label="Scope delimiter", choices=DELIMITERS, initial="space"
+    )
     token_params = ParametersField(
         label="Extra token parameters", own=OWN_TOKEN, help_text="name=value, one on each line."
     )

@@ -34,8 +34,8 @@ class TwoStepForm(RowsForm, PlacedTokenForm):
     decides = frozenset({"login", "fields", "apply"})
 
     login_url = AddressField(label="Login URL")
-    login_method = forms.ChoiceField(label="Login method", choices=VERBS)
-    login_format = forms.ChoiceField(label="Login request", choices=FORMATS)
+    login_method = forms.ChoiceField(label="Login method", choices=VERBS, initial="POST")
+    login_format = forms.ChoiceField(label="Login request", choices=FORMATS, initial="json")
     login_body = ParametersField(
         label="What is sent",
         own=set(),
@@ -134,7 +134,7 @@ class TwoStepForm(RowsForm, PlacedTokenForm):
         """What the row says; what else a field that is edited or copied has stays."""
         name = self.value(n, "name")
         stored = self.base_method.config.get("fields", []) if self.base_method else []
-        before = next((field for field in stored if field["name"] == name), {})
+        before: dict[str, Any] = next((field for field in stored if field["name"] == name), {})
         label = self.value(n, "label") or name.replace("_", " ").capitalize()
         return before | {"name": name, "label": label, "secret": bool(self.value(n, "secret"))}
 
@@ -150,6 +150,10 @@ class TwoStepForm(RowsForm, PlacedTokenForm):
             PlacedTokenForm.initial_of(method)
             | asked
             | {name: login.get(name, "") for name in ANSWER}
-            | {f"login_{name}": login.get(name, "") for name in ("url", "method", "format")}
+            | {
+                f"login_{name}": login[name]
+                for name in ("url", "method", "format")
+                if name in login
+            }
             | {"login_body": in_lines(login["body"])}
         )

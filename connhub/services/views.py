@@ -38,7 +38,10 @@ TYPES = {
     "bearer": ("Bearer token", "A token from the service in the Authorization header."),
     "basic": ("Basic", "User name and password in the Authorization header."),
     "two_step": ("Two-step login", "A sign-in request brings a token for the calls."),
-    "jwt_bearer": ("Signed JWT", "A JWT signed with a key, exchanged for a token or sent itself."),
+    "jwt_bearer": (
+        "Service account",
+        "A JWT signed with a key is exchanged for a token, or sent itself.",
+    ),
     "aws_sigv4": ("AWS SigV4", "Every call is signed with an AWS access key."),
     "none": ("No authentication", "A service that asks nobody who they are."),
 }
@@ -163,13 +166,13 @@ def _initial(definition, kind):
 
 def _form(request, kind, initial, **more):
     """The form of that kind of auth method, bound unless it only grows by a row."""
-    kind_of_form, sent = FORMS[kind], request.method == "POST"
+    kind_of_form: type[ServiceForm] = FORMS[kind]
+    sent = request.method == "POST"
     more["initial"] = initial
-    has_rows = issubclass(kind_of_form, RowsForm)
-    if has_rows:
+    if issubclass(kind_of_form, RowsForm):
         rows = request.POST.get("rows", "") if sent else str(kind_of_form.rows_in(initial))
         more["rows"] = int(rows) if rows.isascii() and rows.isdigit() and len(rows) < 3 else 1
-    if sent and has_rows and "add" in request.POST:
+    if sent and "rows" in more and "add" in request.POST:
         fields = kind_of_form(**more).fields
         more["initial"] = {name: request.POST.get(name, "") for name in fields}
         more["rows"] += 1

@@ -21,6 +21,7 @@ DETAILS = {
     "test_path": "/me",
 }
 KEY = {"key_1_name": "X-Key", "key_1_label": "Key", "key_1_in": "header", "key_1_secret": "on"}
+KEYS = {"name": "X-Key", "in": "query", "label": "Key", "prefix": "", "secret": True, "help": "H"}
 PLACE = {"apply_in": "header", "apply_name": "Authorization", "apply_prefix": "Bearer "}
 TOKEN = PLACE | {
     "token_url": "https://a.example/t",
@@ -327,6 +328,108 @@ def test_a_service_is_duplicated_as_a_new_one(signed_in):
     assert form["slug"].value() in (None, "")
     assert form["base_url"].value() == "https://o.example"
     assert form["key_1_name"].value() == "X-Api-Key"
+
+
+URLS = {"authorize_url": "https://a.example/a", "token_url": "https://{shop}.a.example/t"}
+STORED = {
+    "oauth2_code": URLS
+    | {
+        "token_auth": "private_key_jwt",
+        "algorithm": "ES256",
+        "key_id": True,
+        "issuer": "https://a.example",
+        "token_format": "json",
+        "scope_delimiter": ",",
+        "token_params": {"audience": "a"},
+        "expires_in_s": 3600,
+        "apply": {"in": "query", "name": "access_token", "prefix": ""},
+        "headers": {"X-Client": "{client_id}"},
+        "token_type": "bot",
+        "pkce": False,
+    },
+    "oauth2_client_credentials": {
+        "token_url": "https://a.example/t",
+        "token_auth": "none",
+        "token_format": "form",
+        "scope_delimiter": " ",
+        "help": "In the settings.",
+        "parameters": [{"name": "account", "label": "Account"}],
+    },
+    "api_key": {"keys": [KEYS, KEYS | {"name": "X-App", "secret": False}]},
+    "bearer": {"token_label": "Key", "help": "In the settings."},
+    "basic": {
+        "username_label": "Key",
+        "password_label": "Password",
+        "username_secret": True,
+        "password_value": "x",
+        "help": "",
+    },
+    "none": {"help": "", "headers": {"X-Account": "{account}"}},
+    "two_step": {
+        "fields": [
+            {"name": "user", "label": "User", "secret": False, "pattern": "^.+$"},
+            {"name": "pin", "label": "PIN", "secret": True},
+        ],
+        "login": {
+            "url": "https://{shop}.a.example/login",
+            "method": "POST",
+            "format": "basic",
+            "body": {"username": "{user}@acme", "password": "{pin}"},
+            "token_path": "a.0.b",
+            "expires_in_path": "ttl",
+        },
+        "apply": {"in": "header", "name": "X-Session", "prefix": ""},
+    },
+    "jwt_bearer": {
+        "exchange": False,
+        "algorithm": "HS256",
+        "key_encoding": "hex",
+        "key_label": "Key",
+        "key_id": True,
+        "subject_label": "User",
+        "subject_required": False,
+        "audience": "/{part}/",
+        "claims": {"bid": "{part}-1"},
+        "lifetime_s": 300,
+        "scope_delimiter": " ",
+    },
+    "aws_sigv4": {
+        "service": "s3",
+        "region": "{region}",
+        "help": "",
+        "parameters": [{"name": "region", "label": "Region", "placeholder": "eu-west-1"}],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_duplicate_of_a_default_service_is_like_it_in_everything(signed_in, kind):
+    shop = {"name": "shop", "label": "Your shop", "pattern": "^[a-z]+$"}
+    old = ServiceFactory(
+        slug="old",
+        origin="default",
+        base_url="https://{shop}.a.example",
+        parameters=[shop],
+        test={"method": "GET", "path": "/me", "expect": [200]},
+    )
+    scopes = [{"name": "read", "label": "Read", "default": True}] if "oauth" in kind else []
+    AuthMethodFactory(service=old, kind=kind, label="Ours", config=STORED[kind], scopes=scopes)
+    url = reverse("services:new") + "?like=old"
+    form = signed_in.get(url).context["form"]
+    shown = {name: form[name].value() for name in form.fields}
+
+    typed = {name: value for name, value in shown.items() if value not in (None, False)}
+    answer = signed_in.post(url, typed | {"slug": "new-one"})
+
+    assert answer.status_code == 303, answer.context["form"].errors
+    new = Service.objects.get(slug="new-one")
+    method = new.auth_methods.get()
+    assert (method.kind, method.label, method.scopes) == (kind, "Ours", scopes)
+    assert method.config == STORED[kind]
+    assert (new.base_url, new.test) == (old.base_url, old.test)
+    assert new.parameters[0] == shop
+    declared = {p["name"] for p in method.config.get("parameters", [])}
+    assert not declared & {p["name"] for p in new.parameters}
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def try_service(request):
     if not form.is_valid():
         return redirect(page, preserve_request=True)
     service, method = custom.unsaved(form.definition, slug=form.link_name)
-    service.pk = form.service.pk if form.service else None
+    service.pk = form.edited.pk if form.edited else None
 
     sample = TryForm(request.POST if "run" in request.POST else None, method=method)
     report = None
