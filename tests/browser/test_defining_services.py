@@ -1,7 +1,5 @@
 """Making a service of one's own: every type's form, and the test before it is saved."""
 
-import os
-
 import pytest
 from playwright.sync_api import expect
 
@@ -25,8 +23,6 @@ def test_every_types_form_is_whole_and_accessible(
 
     for kind in ("", *FORMS):
         page.goto(f"{app_server.url}/services/new/" + (f"?type={kind}" if kind else ""))
-        if folder := os.environ.get("SHOTS"):
-            page.screenshot(path=f"{folder}/{kind or 'types'}-{scheme}.png", full_page=True)
         problems = serious_axe_findings(page)
         if page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -69,8 +65,6 @@ def test_service_is_tested_in_a_pop_up_and_then_made(
     dialog.get_by_role("button", name="Test again").click()
 
     expect(dialog.get_by_role("status")).to_contain_text("It works.")
-    if folder := os.environ.get("SHOTS"):
-        page.screenshot(path=f"{folder}/dialog.png")
     assert not Service.objects.filter(slug="acme").exists()
     dialog.get_by_role("button", name="Close").last.click()
     page.get_by_role("button", name="Create Service").click()
@@ -111,8 +105,6 @@ def test_without_javascript_the_test_is_a_page_from_which_one_goes_back(
     page.get_by_label("X-Api-Key").fill(upstream.api_key)
     page.get_by_role("button", name="Test", exact=True).click()
     expect(page.locator(".banner.ok")).to_contain_text("It works.")
-    if folder := os.environ.get("SHOTS"):
-        page.screenshot(path=f"{folder}/page-without-js.png", full_page=True)
     page.get_by_role("button", name="Back to the form").click()
 
     expect(page.get_by_label("Service name")).to_have_value("Acme")
