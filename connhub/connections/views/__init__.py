@@ -1,7 +1,7 @@
 from .changing import authorize, delete, edit, rename, revoke, test
 from .creating import callback, gallery, new
 from .looking import listing, profile_connections, summary
-from .trying import try_service
+from .rehearsing import try_service
 
 __all__ = [
     "authorize", "callback", "delete", "edit", "gallery", "listing", "new", "profile_connections",

@@ -5,9 +5,9 @@ from django.views.decorators.http import require_POST
 from connhub.services import custom
 from connhub.services.views import typed
 
-from .. import trying
+from .. import rehearsing
 from ..auth import METHODS
-from ..try_form import TryForm
+from ..rehearsal_form import TryForm
 
 
 @sensitive_post_parameters()
@@ -24,7 +24,7 @@ def try_service(request):
     report = None
     if sample.is_valid() or not sample.fields:
         values = sample.values if sample.is_bound else {}
-        report = trying.try_service(service, method, values, by=request.user)
+        report = rehearsing.try_service(service, method, values, by=request.user)
     context = {
         "service": service, "method": method, "form": sample, "report": report, "page": page,
         "is_interactive": METHODS[method.kind].interactive,
