@@ -22,6 +22,7 @@ from connhub.connections.authorize import keep
 from connhub.connections.models import Authorization, Connection, Credential
 from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
+from connhub.services.views import FORMS
 from connhub.usage import flows, keys, registration
 from connhub.vault.fields import SealedField
 from tests.conftest import CANARY
@@ -282,6 +283,53 @@ def wrongly_filled_in(visitor: Client, url: str, secret: str) -> Iterator[dict]:
             name: secret if is_for_secrets(field) else nonsense
             for name, field in form.fields.items()
         }
+
+
+TRIED = {"name": "Acme", "slug": "acme", "category": "CRM", "base_url": "https://api.acme.example"}
+TRIED |= {"test_method": "GET", "test_path": "/me", "test": "1", "run": "1"}
+
+
+@pytest.mark.parametrize("kind", FORMS)
+def test_credentials_that_a_service_is_tried_with_come_back_nowhere(
+    ada, client, settings, kind, caplog, capfd
+):
+    caplog.set_level(logging.DEBUG)
+    settings.CONNHUB_EGRESS_ALLOW = []
+    client.force_login(ada)
+    form = FORMS[kind]()
+    urls = [n for n in form.fields if n.endswith("_url") and not n.startswith(("base", "docs"))]
+    typed = shown_by(form) | TRIED | dict.fromkeys(urls, "https://api.acme.example/x")
+    typed |= {"key_1_name": "X-Key", "field_1_name": "pin", "field_1_secret": "on"}
+    typed |= {"token_path": "token", "service": "s3", "region": "eu-west-1"}
+    names = ("key_1", "pin", "token", "password", "client_secret", "private_key")
+    names = (*names, "secret_access_key", "session_token")
+    sample = {f"try_{name}": CANARY for name in names}
+    public = {f"try_{name}": "public" for name in ("client_id", "access_key_id", "username")}
+
+    answers = [
+        client.post(
+            f"/connections/try-service/?type={kind}", typed | sample | more, headers=headers
+        )
+        for more in (public, {"try_client_id": "\0"}, {"base_url": "nonsense"})
+        for headers in ({}, {"HX-Request": "true"})
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 307, 307]
+    assert answers[0].context["report"]
+    assert leaks("".join(map(everything_of, answers)), {CANARY}) == []
+    assert leaks(logged(caplog) + "".join(capfd.readouterr()), {CANARY}) == []
+    assert leaks(str(list(Event.objects.values())), {CANARY}) == []
+
+
+def shown_by(form) -> dict[str, str]:
+    """What a form says before anything is typed into it."""
+    values = {name: form[name].value() for name in form.fields}
+    choices = {
+        name: field.choices[0][0]
+        for name, field in form.fields.items()
+        if hasattr(field, "choices")
+    }
+    return choices | {name: value for name, value in values.items() if value not in (None, False)}
 
 
 def is_for_secrets(field) -> bool:

@@ -8,6 +8,7 @@ urlpatterns = [
     path("new/", views.gallery, name="gallery"),
     path("new/<slug:slug>/", views.new, name="new"),
     path("try/<int:pk>/", views.try_operation, name="try_operation"),
+    path("try-service/", views.try_service, name="try_service"),
     path("<slug:link_name>/", views.summary, name="summary"),
     path("<slug:link_name>/edit/", views.edit, name="edit"),
     path("<slug:link_name>/rename/", views.rename, name="rename"),

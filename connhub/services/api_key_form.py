@@ -1,48 +1,27 @@
 """Asks for the named parameters of a service that takes API keys."""
 
-import re
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 
 from connhub.forms import Switch
 
 from .custom import MethodDefinition
-from .forms import MONO, ServiceForm, line
+from .fields import MONO, NOT_A_KEY, WIRE_NAME, line
+from .row_forms import RowsForm
 
-WIRE_NAME = RegexValidator(
-    r"\A[A-Za-z0-9_.\[\]-]+\Z", "Use letters, digits, hyphens, dots and underscores."
-)
 PLACES = [("header", "Header"), ("query", "Query string"), ("form", "Form body")]
-# Set by ConnHub or the connection itself; a credential there would break every call.
-NOT_A_KEY = re.compile(
-    r"host|cookie|connection|content-length|transfer-encoding|te|trailer|upgrade|proxy-.*", re.I
-)
-MOST_KEYS = 10
 
 
-class ApiKeyForm(ServiceForm):
-    """One or several named parameters, each with its place; rows left blank are passed over."""
+class ApiKeyForm(RowsForm):
+    """One or several named parameters, each with its place."""
 
     kind = "api_key"
-    rows = forms.IntegerField(
-        required=False, min_value=1, max_value=MOST_KEYS, widget=forms.HiddenInput
-    )
+    row, title = "key", "Parameter"
+    decides = frozenset({"keys"})
 
-    def __init__(self, *args: Any, rows: int = 1, **kwargs: Any) -> None:
-        self.shown = max(1, min(rows, MOST_KEYS))
-        super().__init__(*args, **kwargs)
-
-    def method_groups(self, own: list[str]) -> list[tuple[str, str, list[str]]]:
-        self.initial["rows"] = self.shown
-        return [
-            (f"Parameter {n}" if self.shown > 1 else "Parameter", "", self._add_row(n))
-            for n in range(1, self.shown + 1)
-        ]
-
-    def _add_row(self, n: int) -> list[str]:
-        fields: dict[str, forms.Field] = {
+    def row_fields(self, n: int) -> dict[str, forms.Field]:
+        return {
             "name": line(
                 "Parameter name",
                 validators=[WIRE_NAME],
@@ -50,50 +29,52 @@ class ApiKeyForm(ServiceForm):
                 widget=forms.TextInput(MONO),
             ),
             "label": line("Display name", 60, required=False),
-            "in": forms.ChoiceField(label="Param type", choices=PLACES, required=n == 1),
+            "in": forms.ChoiceField(
+                label="Param type", choices=PLACES, required=n == 1, initial="header"
+            ),
             "prefix": line("Text before the value", 40, required=False, strip=False),
             "secret": forms.BooleanField(
                 label="Secret", required=False, initial=True, widget=Switch
             ),
         }
-        for name, field in fields.items():
-            self.fields[f"key_{n}_{name}"] = field
-        return [f"key_{n}_{name}" for name in fields]
 
     def clean(self) -> dict[str, Any]:
         super().clean()
         seen = set()
         for n in range(1, self.shown + 1):
-            name, place = self._value(n, "name"), self._value(n, "in")
+            name, place = self.value(n, "name"), self.value(n, "in")
             key = (place, name.lower() if place == "header" else name)
             if name and key in seen:
                 self.add_error(f"key_{n}_name", "This parameter is there already.")
             if name and place == "header" and NOT_A_KEY.fullmatch(name):
                 self.add_error(f"key_{n}_name", "This header can't carry a key.")
-            if not name and self._value(n, "label"):
+            if not name and self.value(n, "label"):
                 self.add_error(f"key_{n}_name", "Enter the name that the service expects.")
             seen.add(key)
         return self.cleaned_data
 
-    def _value(self, n: int, name: str) -> Any:
-        return self.cleaned_data.get(f"key_{n}_{name}") or ""
-
     def config(self) -> dict[str, Any]:
-        return {"keys": [self._key(n) for n in range(1, self.shown + 1) if self._value(n, "name")]}
+        return {"keys": [self._key(n) for n in self.filled]}
 
     def _key(self, n: int) -> dict[str, Any]:
         return {
-            "name": self._value(n, "name"),
-            "label": self._value(n, "label") or self._value(n, "name"),
-            "in": self._value(n, "in") or "header",
-            "prefix": self._value(n, "prefix"),
-            "secret": bool(self._value(n, "secret")),
-            "help": "",
+            "name": self.value(n, "name"),
+            "label": self.value(n, "label") or self.value(n, "name"),
+            "in": self.value(n, "in") or "header",
+            "prefix": self.value(n, "prefix"),
+            "secret": bool(self.value(n, "secret")),
+            "help": self._helps.get(self.value(n, "name"), ""),
         }
+
+    @property
+    def _helps(self) -> dict[str, str]:
+        """What no field shows: the help of each key that is edited or copied."""
+        stored = self.base_method.config.get("keys", []) if self.base_method else []
+        return {key["name"]: key.get("help", "") for key in stored}
 
     @classmethod
     def initial_of(cls, method: MethodDefinition) -> dict[str, Any]:
-        return {
+        return super().initial_of(method) | {
             f"key_{n}_{name}": value
             for n, key in enumerate(method.config.get("keys", []), 1)
             for name, value in key.items()

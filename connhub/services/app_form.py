@@ -6,7 +6,7 @@ from django import forms
 
 from connhub.forms import SecretField
 
-from .forms import NO_CONTROLS
+from .fields import NO_CONTROLS
 from .models import AuthMethod, OAuthApp
 
 

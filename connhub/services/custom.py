@@ -1,6 +1,6 @@
 """What admins do with services: make, edit, list, unlist and delete their own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,18 +14,39 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 
 from . import policies
-from .addresses import PLACEHOLDER, templates
+from .addresses import PLACEHOLDER
 from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service, ServiceUserGrant
 
 # They stand where a slug stands in URLs.
 RESERVED = frozenset({"new", "register"})
 # One piece of a host name: letters, digits and hyphens in between.
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
-# A realm may have more: the account of some services has an underscore.
-REALM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,98}$"
-# What a person reads or is asked, and tests; all the rest decides where and how a secret is sent.
-WORDS = ("label", "help", "parameters", "test")
-LISTS = ("keys", "fields")
+TEXT_PATTERN = "^[\\x21-\\x7e]{1,200}$"
+# What a person reads, and the test; all the rest decides where and how a secret is sent.
+WORDS = frozenset(
+    {
+        *("username_label", "password_label", "token_label", "key_label"),
+        *("label", "help", "test"),
+    }
+)
+# Their words may change, but that they are there decides what is asked and sent.
+ASKED_BY = frozenset({"issuer_label", "subject_label"})
+WORDS_OF_A_ROW = frozenset({"label", "help", "placeholder"})
+ROWS = frozenset({"keys", "fields", "parameters"})
+# Texts of an auth method that placeholders are filled into, besides its URLs.
+TEXTS = (
+    *("audience", "service", "region", "realm", "claims", "headers", "login"),
+    *("authorize_params", "token_params"),
+)
+# What auth methods ask under names of their own, besides their secrets.
+ASKED = {
+    "oauth2_code": {"client_id", "key_id"},
+    "oauth2_client_credentials": {"client_id", "key_id"},
+    "oauth1": {"client_id"},
+    "jwt_bearer": {"issuer", "subject", "key_id"},
+    "aws_sigv4": {"access_key_id"},
+    "basic": {"username"},
+}
 LISTED = 10
 
 
@@ -71,6 +92,7 @@ class Definition:
     test: Mapping[str, Any] = field(default_factory=dict)
     endpoints: Mapping[Environment, str] = field(default_factory=dict)
     operations: Sequence[Mapping[str, Any]] = ()
+    parameters: Sequence[Mapping[str, Any]] = ()  # those whose words are known already
 
 
 @transaction.atomic
@@ -168,6 +190,20 @@ def definition_of(service: Service) -> Definition:
         docs_url=service.docs_url,
         test=service.test,
         endpoints={row.environment: row.base_url for row in own if row.environment},
+        parameters=service.parameters,
+    )
+
+
+def unsaved(definition: Definition, *, slug: str) -> tuple[Service, AuthMethod]:
+    """The service with its first auth method as they would be stored, to be tried; nothing is."""
+    service = Service(slug=slug, origin=Origin.CUSTOM, **_columns(definition))
+    method = definition.methods[0]
+    return service, AuthMethod(
+        service=service,
+        kind=method.kind,
+        label=method.label,
+        config=dict(method.config),
+        scopes=[dict(scope) for scope in method.scopes],
     )
 
 
@@ -182,14 +218,13 @@ def sending(definition: Definition) -> dict[str, Any]:
 
 def without_words(config: Mapping[str, Any]) -> dict[str, Any]:
     """What of an auth method's configuration decides where and how its secrets are sent."""
-    kept = {
-        name: value
-        for name, value in config.items()
-        if name not in WORDS and not name.endswith("_label")
-    }
-    for name in LISTS:
-        if name in kept:
-            kept[name] = [without_words(item) for item in kept[name]]
+    kept = {name: value for name, value in config.items() if name not in WORDS}
+    kept |= {name: bool(kept[name]) for name in ASKED_BY & kept.keys()}
+    for name in ROWS & kept.keys():
+        kept[name] = [
+            {key: value for key, value in row.items() if key not in WORDS_OF_A_ROW}
+            for row in kept[name]
+        ]
     return kept
 
 
@@ -218,44 +253,69 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "docs_url": definition.docs_url,
         "base_url": definition.base_url,
         "test": dict(definition.test),
-        "parameters": [
-            *(_parameter(name) for name in placeholders(definition)),
-            *(_realm_parameter(name) for name in _only_in_realms(definition)),
-        ],
+        "parameters": _parameters(definition),
     }
 
 
 def placeholders(definition: Definition) -> list[str]:
-    """The names in braces in its URLs and texts, each once: a connection says what they stand for."""
-    texts = [definition.base_url, *definition.endpoints.values()]
+    """The names in braces that a connection says something for, each once; addresses come first."""
+    found = _names(addresses(definition))
     for method in definition.methods:
-        texts += templates(method.config)
-    return list(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
+        texts = [method.config[name] for name in TEXTS if name in method.config]
+        found += [name for name in _names(_strings(texts)) if name not in _asked(method)]
+    return list(dict.fromkeys(found))
 
 
-def _parameter(name: str) -> dict[str, Any]:
+def addresses(definition: Definition) -> list[str]:
+    """Everything that a parameter could move elsewhere."""
+    urls = [definition.base_url, *definition.endpoints.values()]
+    for method in definition.methods:
+        urls += [value for name, value in method.config.items() if name.endswith("_url")]
+        urls += [login["url"] for login in [method.config.get("login")] if login]
+    return urls
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    return [name for text in texts for name in PLACEHOLDER.findall(text)]
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """All texts within lists and mappings."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            yield from _strings(each)
+
+
+def _asked(method: MethodDefinition) -> set[str]:
+    """The names of what the auth method asks for by itself."""
+    rows = [row for name in ("fields", "parameters") for row in method.config.get(name, ())]
+    return ASKED.get(method.kind, set()) | {row["name"] for row in rows}
+
+
+def _parameters(definition: Definition) -> list[dict[str, Any]]:
+    known = {parameter["name"]: dict(parameter) for parameter in definition.parameters}
+    pieces = set(_names(addresses(definition)))
+    free = {name for name, parameter in known.items() if parameter["pattern"] == TEXT_PATTERN}
+    return [
+        _parameter(name, is_piece=name in pieces)
+        if name not in known or name in free & pieces
+        else known[name]
+        for name in placeholders(definition)
+    ]
+
+
+def _parameter(name: str, *, is_piece: bool) -> dict[str, Any]:
     return {
         "name": name,
         "label": name.replace("_", " ").capitalize(),
-        "help": "It stands in the service's address.",
-        "pattern": PARAMETER_PATTERN,
+        "help": "It stands in the service's address." if is_piece else "",
+        "pattern": PARAMETER_PATTERN if is_piece else TEXT_PATTERN,
         "placeholder": "",
         "required": True,
         "default": "",
     }
-
-
-def _only_in_realms(definition: Definition) -> list[str]:
-    """The names in braces in realms of OAuth 1.0a that stand in no address."""
-    realms = [method.config.get("realm", "") for method in definition.methods]
-    named = dict.fromkeys(name for realm in realms for name in PLACEHOLDER.findall(realm))
-    in_addresses = placeholders(definition)
-    return [name for name in named if name not in in_addresses]
-
-
-def _realm_parameter(name: str) -> dict[str, Any]:
-    help_text = "It stands in the realm that calls are signed for."
-    return _parameter(name) | {"help": help_text, "pattern": REALM_PATTERN}
 
 
 def _write_methods(service: Service, definition: Definition) -> None:

@@ -1,66 +1,36 @@
 """What a person types about a service, cleaned; saving it is the operations' business."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator, URLValidator
 
 from connhub.accounts.models import Environment
-from connhub.egress import guard
 from connhub.forms import Switch
 
 from .addresses import PLACEHOLDER
-from .custom import RESERVED, Definition, MethodDefinition, SlugTaken
+from .custom import RESERVED, Definition, MethodDefinition, SlugTaken, addresses
+from .fields import MONO, AddressField, HeadersField, host_in, in_lines, line
 from .gallery import AUTH_LABELS
 from .models import Service
 
-NO_CONTROLS = RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Use a single line of ordinary characters.")
 SLUG_RULE = RegexValidator(
     r"\A[a-z0-9]+([_-][a-z0-9]+)*\Z",
     "Use lower-case letters, digits and single hyphens or underscores between them.",
 )
 PATH_RULE = RegexValidator(r"\A/[^\s#{}\\]*\Z", "Start with a slash, without spaces or braces.")
-BAD_BRACES = "Write what differs per connection as {name}, in lower-case letters."
-WHOLE_HOST = "Only a part of the host name may differ per connection, not what it ends with."
+NO_WAY_UP = RegexValidator(
+    r"/(\.|%2e){1,2}(/|\?|\Z)", "Leave out . and .. as parts of it.", inverse_match=True, flags=re.I
+)
+# What the auth methods call their secrets: an address is no place for one.
+SECRET = re.compile(
+    r"token|access_token|refresh_token|session_token|password|client_secret|private_key"
+    r"|secret_access_key|key_[0-9]+"
+)
 ENDPOINT = "endpoint_"
-MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
 CATEGORY = "Custom"
-
-
-class AddressField(forms.CharField):
-    """An https URL (http where the operator allows it) that may have {placeholders}."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("widget", forms.URLInput(MONO | {"placeholder": "https://"}))
-        super().__init__(max_length=300, validators=[NO_CONTROLS], **kwargs)
-
-    def clean(self, value: Any) -> str:
-        url = super().clean(value)
-        if url:
-            check_address(url)
-        return url
-
-
-def check_address(url: str) -> None:
-    """Raises: ValidationError, with a plain sentence."""
-    filled = PLACEHOLDER.sub("x", url)
-    if "{" in filled or "}" in filled:
-        raise forms.ValidationError(BAD_BRACES)
-    if "?" in filled or "#" in filled:
-        raise forms.ValidationError("Leave out what begins with ? or #.")
-    try:
-        guard.parse_url(filled, ports=guard.ANY_PORT)
-    except guard.BadAddress as error:
-        raise forms.ValidationError(str(error)) from None
-    host = url.split("//", 1)[1].split("/", 1)[0]
-    if PLACEHOLDER.search(".".join(host.split(".")[-2:])):
-        raise forms.ValidationError(WHOLE_HOST)
-
-
-def line(label: str, max_length: int = 80, **kwargs: Any) -> forms.CharField:
-    """A field for one line of text."""
-    validators = [NO_CONTROLS, *kwargs.pop("validators", [])]
-    return forms.CharField(label=label, max_length=max_length, validators=validators, **kwargs)
 
 
 class DetailsForm(forms.Form):
@@ -98,7 +68,7 @@ class DetailsForm(forms.Form):
         "Test path",
         200,
         required=False,
-        validators=[PATH_RULE],
+        validators=[PATH_RULE, NO_WAY_UP],
         widget=forms.TextInput(MONO | {"placeholder": "/me"}),
         help_text="A call that changes nothing and shows that the credential works.",
     )
@@ -108,6 +78,7 @@ class DetailsForm(forms.Form):
         self.stages = {ENDPOINT + stage.slug: stage for stage in Environment.objects.all()}
         for name, stage in self.stages.items():
             self.fields[name] = AddressField(label=f"Base URL in {stage}", required=False)
+        self.edited = service
         if service:
             del self.fields["slug"]
         self.groups = [
@@ -122,11 +93,37 @@ class DetailsForm(forms.Form):
     def clean_base_url(self) -> str:
         return self.cleaned_data["base_url"].rstrip("/")
 
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        for name, url in self.addresses().items():
+            self.refuse_secrets(name, [url])
+        return self.cleaned_data
+
+    def refuse_secrets(self, field: str, texts: Iterable[str]) -> None:
+        """Name the field where what was typed would show a secret."""
+        found = PLACEHOLDER.findall(" ".join(texts))
+        if secret := next(filter(self.is_secret, found), None):
+            self.add_error(field, f"{{{secret}}} is a secret: this is no place for it.")
+
+    def addresses(self) -> dict[str, str]:
+        """The addresses that were typed and can be used, by field."""
+        is_address = {n for n, field in self.fields.items() if isinstance(field, AddressField)}
+        return {n: url for n, url in self.cleaned_data.items() if n in is_address and url}
+
+    def is_secret(self, name: str) -> bool:
+        """Whether the placeholder is what the auth method calls one of its secrets."""
+        return SECRET.fullmatch(name) is not None
+
     def clean_slug(self) -> str:
         slug = self.cleaned_data["slug"]
         if slug in RESERVED or Service.objects.filter(slug=slug).exists():
             raise forms.ValidationError(SlugTaken.text)
         return slug
+
+    @property
+    def link_name(self) -> str:
+        """What stands for the service in addresses: what was typed, or what it has already."""
+        return self.edited.slug if self.edited else self.cleaned_data["slug"]
 
     def definition_with(self, methods: list[MethodDefinition], **more: Any) -> Definition:
         """The valid form as a definition with these auth methods."""
@@ -162,24 +159,81 @@ def details_of(definition: Definition) -> dict[str, Any]:
 
 
 class ServiceForm(DetailsForm):
-    """A service with one auth method; subclasses ask for what their kind of method needs."""
+    """A service with one auth method; subclasses ask for what their kind of method needs.
+
+    `base` is the definition that is edited or copied: what of it no field shows stays as it is.
+    """
 
     kind = ""
     about = ""
+    decides: frozenset[str] = frozenset()  # keys of the configuration besides the fields' names
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    headers = HeadersField(
+        label="Headers of every call",
+        help_text="Those that the service always wants: name=value, one on each line.",
+    )
+
+    def __init__(self, *args: Any, base: Definition | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.base = base
+        methods = base.methods if base else ()
+        hosts = frozenset(map(host_in, addresses(base))) if base else frozenset()
+        for field in self.fields.values():
+            if isinstance(field, AddressField):
+                field.known_hosts = hosts
+        self.base_method = next((m for m in methods if m.kind == self.kind), None)
         own = [name for name in self.fields if name in type(self).declared_fields]
-        own = [name for name in own if name not in DetailsForm.declared_fields]
-        self.groups = [*self.method_groups(own), *self.groups]
+        own = [name for name in own if name not in ServiceForm.declared_fields]
+        self.groups = [*self.method_groups(own), *self.groups, ("Every call", "", ["headers"])]
 
     def method_groups(self, own: list[str]) -> list[tuple[str, str, list[str]]]:
         return [(AUTH_LABELS[self.kind], self.about, own)]
 
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        self.refuse_secrets("headers", (self.cleaned_data.get("headers") or {}).values())
+        return self.cleaned_data
+
+    @property
+    def needs_test_path(self) -> bool:
+        """Whether it takes a test request to be tested before it is saved."""
+        return True
+
+    def clean_test_path(self) -> str:
+        path = self.cleaned_data["test_path"]
+        if "test" in self.data and self.needs_test_path and not path:
+            raise forms.ValidationError("Enter the path of a call to test with.")
+        return path
+
     @property
     def method(self) -> MethodDefinition:
         """The auth method that the valid form describes."""
-        return MethodDefinition(self.kind, AUTH_LABELS[self.kind], self.config())
+        label = self.base_method.label if self.base_method else AUTH_LABELS[self.kind]
+        headers = self.cleaned_data["headers"]
+        config = self._kept() | ({"headers": headers} if headers else {}) | self.config()
+        return MethodDefinition(self.kind, label, config)
+
+    def _kept(self) -> dict[str, Any]:
+        decided = {*self.fields, *self.decides, "retired"}
+        stored = self.base_method.config if self.base_method else {}
+        return {name: value for name, value in stored.items() if name not in decided}
+
+    @property
+    def definition(self) -> Definition:
+        """The valid form as a service with this one auth method."""
+        return self.definition_with([self.method])
+
+    def definition_with(self, methods: list[MethodDefinition], **more: Any) -> Definition:
+        definition = super().definition_with(methods, **more)
+        if self.base:
+            definition.parameters = self.base.parameters
+            called = {
+                "method": self.base.test.get("method", "GET"),
+                "path": self.base.test.get("path"),
+            }
+            if definition.test == called:
+                definition.test = self.base.test
+        return definition
 
     def config(self) -> dict[str, Any]:
         return {"help": self.cleaned_data.get("help", "")}
@@ -187,7 +241,10 @@ class ServiceForm(DetailsForm):
     @classmethod
     def initial_of(cls, method: MethodDefinition) -> dict[str, Any]:
         """The method as the form's initial values."""
-        return dict(method.config)
+        config = dict(method.config)
+        for name in ("headers", "authorize_params", "token_params", "claims"):
+            config[name] = in_lines(config.get(name, {}))
+        return config
 
 
 class NoAuthForm(ServiceForm):

@@ -7,9 +7,8 @@ from django import forms
 from connhub.forms import Switch
 
 from .addresses import PLACEHOLDER
-from .custom import MethodDefinition
-from .forms import BAD_BRACES, AddressField, ServiceForm, line
-from .oauth_forms import ParametersField
+from .fields import BAD_BRACES, AddressField, ParametersField, line
+from .forms import ServiceForm
 
 SIGNATURE_METHODS = [
     ("HMAC-SHA1", "HMAC-SHA1"),
@@ -60,6 +59,10 @@ class OAuth1Form(ServiceForm):
     )
     help = line("Where people find key and secret", 300, required=False)
 
+    @property
+    def needs_test_path(self) -> bool:
+        return not self.data.get("request_token_url")
+
     def clean_realm(self) -> str:
         realm = self.cleaned_data["realm"]
         if {"{", "}"} & set(PLACEHOLDER.sub("", realm)):
@@ -80,10 +83,3 @@ class OAuth1Form(ServiceForm):
         return (
             super().config() | given | {"signature_method": self.cleaned_data["signature_method"]}
         )
-
-    @classmethod
-    def initial_of(cls, method: MethodDefinition) -> dict[str, Any]:
-        pairs = method.config.get("authorize_params", {}).items()
-        return dict(method.config) | {
-            "authorize_params": "\n".join(f"{name}={value}" for name, value in pairs)
-        }

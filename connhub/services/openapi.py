@@ -12,7 +12,7 @@ from openapi_spec_validator import schemas
 
 from .custom import MethodDefinition
 from .documents import BadDocument, mapping, parse, text
-from .forms import check_address
+from .fields import check_address
 from .gallery import AUTH_LABELS
 from .operations import operations_of
 

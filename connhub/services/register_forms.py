@@ -10,7 +10,8 @@ from connhub.forms import Described
 
 from .custom import Definition, MethodDefinition
 from .documents import MAX_BYTES, BadDocument
-from .forms import CATEGORY, DetailsForm, line
+from .fields import line
+from .forms import CATEGORY, DetailsForm
 from .openapi import Document, read
 
 SALT = "connhub.services.openapi"

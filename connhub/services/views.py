@@ -1,30 +1,37 @@
+from urllib.parse import urlencode
+
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
 from connhub.accounts.policies import may_administer_account, require_super_admin
-from connhub.htmx import changed, wants_fragment
+from connhub.htmx import changed, swap, wants_fragment
 from connhub.paging import Order, page
 
 from . import custom, oauth_apps, policies
-from .api_key_form import MOST_KEYS, ApiKeyForm
+from .api_key_form import ApiKeyForm
 from .app_form import AppForm
-from .forms import BasicForm, BearerForm, NoAuthForm, details_of
+from .forms import BasicForm, BearerForm, NoAuthForm, ServiceForm, details_of
 from .gallery import Gallery
+from .jwt_form import JwtForm
 from .models import Service
 from .oauth1_form import OAuth1Form
 from .oauth_forms import AuthorizationCodeForm, ClientCredentialsForm
 from .preview import preview
+from .row_forms import RowsForm
+from .sigv4_form import SigV4Form
+from .two_step_form import TwoStepForm
 
 FORMS = {
     form.kind: form
     for form in (
         *(AuthorizationCodeForm, ClientCredentialsForm, ApiKeyForm),
         *(BearerForm, BasicForm, NoAuthForm),
-        OAuth1Form,
+        *(OAuth1Form, TwoStepForm, JwtForm, SigV4Form),
     )
 }
 OPERATIONS, BY_PATH = 50, Order("path", "path", "pk")
@@ -34,6 +41,12 @@ TYPES = {
     "api_key": ("API key", "One or several keys in headers, the query string or a form body."),
     "bearer": ("Bearer token", "A token from the service in the Authorization header."),
     "basic": ("Basic", "User name and password in the Authorization header."),
+    "two_step": ("Two-step login", "A sign-in request brings a token for the calls."),
+    "jwt_bearer": (
+        "Service account",
+        "A JWT signed with a key is exchanged for a token, or sent itself.",
+    ),
+    "aws_sigv4": ("AWS SigV4", "Every call is signed with an AWS access key."),
     "none": ("No authentication", "A service that asks nobody who they are."),
     "oauth1": ("OAuth 1.0a", "People sign in at the service, and every call is signed."),
 }
@@ -90,32 +103,27 @@ def _operations(request, service):
     }
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def new(request):
     policies.require_create(request.user)
-    model = _model(request)
-    kind = request.GET.get("type") or (model and model.methods[0].kind)
-    if kind not in FORMS:
+    kind, form = _new_form(request)
+    if form is None:
         return render(request, "services/types.html", {"types": TYPES})
-    form = _form(request, kind, _initial(model, kind) if model else {})
     if request.method == "POST" and _is_final(request) and form.is_valid():
-        definition = form.definition_with([form.method])
-        service = custom.create(definition, slug=form.cleaned_data["slug"], by=request.user)
+        slug = form.cleaned_data["slug"]
+        service = custom.create(form.definition, slug=slug, by=request.user)
         return changed(request, "service", then=service, message=f"{service} is made.")
     return _show(request, form, {"types": TYPES, "grants": OAUTH, "kind": kind})
 
 
+@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def edit(request, slug):
     service = get_object_or_404(Service, slug=slug)
     policies.require_admin(request.user, service)
     stored = custom.definition_of(service)
-    methods = {method.kind: method for method in stored.methods if method.kind in FORMS}
-    if not methods:
-        raise Http404
-    kind = request.GET.get("type")
-    kind = kind if kind in methods else next(iter(methods))
-    form = _form(request, kind, _initial(stored, kind), service=service)
+    methods, kind, form = _edit_form(request, service, stored)
     if request.method == "POST" and _is_final(request) and form.is_valid():
         edited = [form.method if m is methods[kind] else m for m in stored.methods]
         kept = {"version": stored.version, "summary": stored.summary}
@@ -123,6 +131,48 @@ def edit(request, slug):
         return changed(request, "service", then=service, message="Saved.")
     others = [method for method in methods.values() if len(methods) > 1]
     return _show(request, form, {"service": service, "kind": kind, "methods": others})
+
+
+def typed(request) -> tuple[ServiceForm, str]:
+    """The form as it was sent to be tried, and the address of the page that it stands on.
+
+    The query names what the page's own does, and the service (`service=slug`) if one is edited.
+
+    Raises: PermissionDenied; Http404, for a type that there is no form for.
+    """
+    policies.require_create(request.user)
+    query = {name: value for name, value in request.GET.items() if name in ("type", "like")}
+    if "service" in request.GET:
+        service = get_object_or_404(Service, slug=request.GET["service"])
+        policies.require_admin(request.user, service)
+        _, kind, form = _edit_form(request, service, custom.definition_of(service))
+        url = reverse("services:edit", args=[service.slug])
+    else:
+        kind, form = _new_form(request)
+        url = reverse("services:new")
+    if form is None:
+        raise Http404
+    return form, f"{url}?{urlencode(query | {'type': kind})}"
+
+
+def _new_form(request):
+    """The type of the request's form and the form; None while no type is chosen."""
+    model = _model(request)
+    kind = request.GET.get("type") or (model and model.methods[0].kind)
+    if kind not in FORMS:
+        return kind, None
+    return kind, _form(request, kind, _initial(model, kind) if model else {}, base=model)
+
+
+def _edit_form(request, service, stored):
+    """The service's methods by type, the one that is edited, and its form. Raises: Http404."""
+    methods = {method.kind: method for method in stored.methods if method.kind in FORMS}
+    if not methods:
+        raise Http404
+    kind = request.GET.get("type")
+    kind = kind if kind in methods else next(iter(methods))
+    form = _form(request, kind, _initial(stored, kind), service=service, base=stored)
+    return methods, kind, form
 
 
 def _model(request) -> custom.Definition | None:
@@ -141,26 +191,24 @@ def _initial(definition, kind):
     return details_of(definition) | (FORMS[kind].initial_of(method) if method else {})
 
 
-def _form(request, kind, initial, service=None):
+def _form(request, kind, initial, **more):
     """The form of that kind of auth method, bound unless it only grows by a row."""
-    more = {"initial": initial, "service": service}
-    if kind == "api_key":
-        more["rows"] = max(1, sum(name.endswith("_name") for name in initial if "key_" in name))
-        if request.method == "POST":
-            typed = request.POST.get("rows", "")
-            more["rows"] = (
-                int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 3 else 1
-            )
-    if request.method == "POST" and "add" in request.POST and kind == "api_key":
-        typed = FORMS[kind](**more).fields
-        more["initial"] = {name: request.POST.get(name, "") for name in typed}
+    kind_of_form: type[ServiceForm] = FORMS[kind]
+    sent = request.method == "POST"
+    more["initial"] = initial
+    if issubclass(kind_of_form, RowsForm):
+        rows = request.POST.get("rows", "") if sent else str(kind_of_form.rows_in(initial))
+        more["rows"] = int(rows) if rows.isascii() and rows.isdigit() and len(rows) < 3 else 1
+    if sent and "rows" in more and "add" in request.POST:
+        fields = kind_of_form(**more).fields
+        more["initial"] = {name: request.POST.get(name, "") for name in fields}
         more["rows"] += 1
-        return FORMS[kind](**more)
-    return FORMS[kind](request.POST if request.method == "POST" else None, **more)
+        return kind_of_form(**more)
+    return kind_of_form(request.POST if sent else None, **more)
 
 
 def _is_final(request) -> bool:
-    return not {"preview", "add"} & request.POST.keys()
+    return not {"preview", "add", "test"} & request.POST.keys()
 
 
 def _show(request, form, context):
@@ -171,13 +219,26 @@ def _show(request, form, context):
         context["requests"] = preview(type(form)(_unbound(form), **_rows(form)))
     context |= {
         "form": form,
-        "may_add": form.kind == "api_key" and form.shown < MOST_KEYS,
+        "may_add": isinstance(form, RowsForm) and form.may_grow,
+        "may_try": policies.may_create(request.user),
+        "try_query": _try_query(request, context),
         "categories": Service.objects.order_by("category").values_list("category", flat=True),
     }
     context["categories"] = context["categories"].distinct()
     if is_preview and wants_fragment(request):
         return render(request, "services/_preview.html", context)
-    return render(request, "services/define.html", context)
+    response = render(request, "services/define.html", context)
+    if "test" in request.POST and wants_fragment(request):
+        return swap(response, "#main", "outerHTML", select="#main")
+    return response
+
+
+def _try_query(request, context) -> str:
+    """What `typed` needs to know of the page."""
+    about = {"type": context["kind"], "like": request.GET.get("like", "")}
+    if "service" in context:
+        about["service"] = context["service"].slug
+    return urlencode({name: value for name, value in about.items() if value})
 
 
 def _unbound(form) -> dict:
@@ -186,7 +247,7 @@ def _unbound(form) -> dict:
 
 
 def _rows(form) -> dict:
-    return {"rows": form.shown} if form.kind == "api_key" else {}
+    return {"rows": form.shown} if isinstance(form, RowsForm) else {}
 
 
 @require_POST

@@ -25,7 +25,12 @@ pytestmark = pytest.mark.django_db
 
 APP = {"client_id": "id", "client_secret": CANARY}
 TOKENS = ("access_token", "oauth_token", "oauth_token_secret")
-SAMPLES = {"port": "443", "host": "db.example", "email": "ada@acme.example"}
+SAMPLES = {
+    "port": "443",
+    "host": "db.example",
+    "email": "ada@acme.example",
+    "host_key": f"SHA256:{'A' * 43}",
+}
 
 
 @pytest.fixture
@@ -81,10 +86,10 @@ def _sample(asked: Field) -> str:
     if asked.kind == "choice":
         return asked.default or asked.choices[0][0]
     if asked.secret:
-        return CANARY
+        return CANARY if asked.required or asked.name != "token" else ""
     if asked.kind == "multiline" and not asked.required:
         return ""
-    return asked.placeholder or asked.default or SAMPLES.get(asked.name, "1")
+    return SAMPLES.get(asked.name) or asked.placeholder or asked.default or "1"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.assertion_server import AssertionServer, assertions
 from tests.servers.mariadb import MariaDBServer, mariadb, require_mariadb
 from tests.servers.oauth1_server import OAuth1Server, oauth1
 from tests.servers.oauth_server import OAuthServer, oauth, require_oauth
@@ -80,3 +81,17 @@ def oauth1_server(oauth1_server_process: OAuth1Server) -> OAuth1Server:
     """An OAuth 1.0a provider that is not ours, with an empty request log."""
     oauth1_server_process.reset()
     return oauth1_server_process
+
+
+@pytest.fixture(scope="session")
+def assertion_server_process() -> Iterator[AssertionServer]:
+    """The authorization server that believes signed JWTs, for fixtures that outlive a test."""
+    with assertions() as server:
+        yield server
+
+
+@pytest.fixture
+def assertion_server(assertion_server_process: AssertionServer) -> AssertionServer:
+    """An authorization server that believes signed JWTs, with an empty request log."""
+    assertion_server_process.reset()
+    return assertion_server_process

@@ -90,3 +90,46 @@ def test_signed_jwt_is_itself_the_token_of_a_call(reach, flow):
 
     scheme, shown = arrived["Authorization"].split(" ")
     assert (scheme, set(shown)) == ("Ghost", {"*"})
+
+
+@pytest.fixture
+def signer(ada, integration, assertion_server, settings):
+    """A connection that gets its tokens for JWTs that it signs."""
+    settings.CONNHUB_OWN_ENDPOINTS = []
+    settings.CONNHUB_EGRESS_ALLOW = [f"127.0.0.1:{assertion_server.port}"]
+    app = assertion_server.register(algorithm="ES256")
+    method = AuthMethodFactory(
+        service=ServiceFactory(base_url=assertion_server.api_url),
+        kind="jwt_bearer",
+        config={
+            "token_url": assertion_server.token_url,
+            "issuer_label": "Client id",
+            "algorithm": "ES256",
+            "lifetime_s": 300,
+        },
+    )
+    made = connect(
+        ada,
+        method=method,
+        link_name="signer",
+        parameters={"issuer": app.client_id},
+        secrets={"private_key": app.private_key},
+        scopes=["read"],
+        access_mode="credentials",
+    )
+    registration.register(integration, [made], by=ada)
+    return made
+
+
+def test_calls_carry_a_token_that_a_signed_jwt_brings_and_renews(signer, flow, assertion_server):
+    with running_app(CONNHUB_EGRESS_ALLOW=f"127.0.0.1:{assertion_server.port}") as server:
+        call = Flow(server, flow.key, flow.token)
+        first = call("GET", "signer", "/me")
+        expire(signer, seconds=-5)
+        second = call("GET", "signer", "/me")
+        handed = call.credentials("signer").json()["credentials"]
+
+    assert [first.status_code, second.status_code] == [200, 200]
+    assert first.json()["scope"] == "read"
+    assert [r["status"] for r in assertion_server.token_requests] == [200, 200]
+    assert handed.keys() == {"access_token"}

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 from connhub.services.models import AuthMethod
 
 from .base import Field, Injection, Method, Values
@@ -15,7 +18,7 @@ class ApiKey(Method):
                 name=f"key_{number}",
                 label=key.get("label") or "API key",
                 help=key.get("help", ""),
-                secret=key.get("secret", True),
+                secret=_is_secret(key),
             )
             for number, key in enumerate(method.config["keys"], 1)
         )
@@ -26,7 +29,7 @@ class ApiKey(Method):
         for number, key in enumerate(method.config["keys"], 1):
             value = values[f"key_{number}"]
             places[key["in"]].append((key["name"], key.get("prefix", "") + value))
-            if key.get("secret", True):
+            if _is_secret(key):
                 secrets.append(value)
         return Injection(
             headers=tuple(places["header"]),
@@ -34,3 +37,7 @@ class ApiKey(Method):
             form=tuple(places["form"]),
             secrets=tuple(secrets),
         )
+
+
+def _is_secret(key: Mapping[str, Any]) -> bool:
+    return key.get("secret", True)

@@ -14,6 +14,15 @@ from connhub.services.models import AuthMethod
 from .assertions import sign
 from .base import Field, Granted, TokenMethod, Values
 from .oauth2 import Client
+from .provider import ProviderRefused, host_of
+
+
+class JwtRefused(ProviderRefused):
+    """A definite no to what was signed (`invalid_grant`), or to what was asked for."""
+
+    TEXTS = ProviderRefused.TEXTS | {
+        "invalid_grant": "{host} did not accept the signed JWT. Check the key and what you entered."
+    }
 
 
 class JwtBearer(TokenMethod):
@@ -47,12 +56,19 @@ class JwtBearer(TokenMethod):
             encoding=config.get("key_encoding", "text"),
         )
         if config.get("exchange", True):
-            return Client(config, "", "").exchange_assertion(assertion, asked=list(scopes))
+            return _exchange(config, assertion, list(scopes))
         return Granted(
             secrets={"access_token": assertion},
             expires_at=timezone.now() + timedelta(seconds=config["lifetime_s"]),
             renewable=True,
         )
+
+
+def _exchange(config: dict[str, Any], assertion: str, asked: list[str]) -> Granted:
+    try:
+        return Client(config, "", "").exchange_assertion(assertion, asked=asked)
+    except ProviderRefused as refused:
+        raise JwtRefused(refused.code, host_of(config["token_url"])) from None
 
 
 def _claims(config: dict[str, Any], values: Values, scopes: Sequence[str]) -> dict[str, Any]:
