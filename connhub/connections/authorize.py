@@ -12,13 +12,14 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.vault.keyring import CantOpen, digest
 
 from . import policies
-from .access import AddressIncomplete, settings_for
+from .access import AddressIncomplete, require_open, settings_for
 from .auth import METHODS
 from .auth.base import Granted
 from .auth.oauth2 import Client
@@ -40,6 +41,7 @@ class AuthorizationFailed(Exception):
     def __init__(self, text: str, connection: Connection | None = None):
         super().__init__(text)
         self.connection = connection
+        self.of_login_user = False
 
 
 def redirect_uri(service_slug: str) -> str:
@@ -67,13 +69,18 @@ def start(
 ) -> str:
     """The provider's URL for one attempt, valid for ten minutes and this session alone.
 
-    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds.
+    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds. Where
+    the connection uses the credentials of login users, what comes back will be `by`'s own.
 
     Raises:
         PermissionDenied, Refusal: `by` may not, or the connection as it stands can't.
     """
-    policies.require_admin(by, connection)
-    policies.require_connect_in(by, environment)
+    if connection.login_user:
+        policies.require_use(by, connection)
+        require_open(connection)
+    else:
+        policies.require_admin(by, connection)
+        policies.require_connect_in(by, environment)
     pending = dict(pending or {})
     client = _client(connection, environment, pending)
     state, verifier = secrets.token_urlsafe(32), client.new_verifier()
@@ -83,6 +90,7 @@ def start(
         user=by,
         connection=connection,
         environment=environment,
+        login_user=connection.login_user,
         redirect_uri=redirect_uri(connection.service.slug),
         pending=pending,
         expires_at=timezone.now() + LIFETIME,
@@ -107,7 +115,7 @@ def _begin(attempt: Authorization) -> None:
 
 def finish(
     service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User, session_key: str
-) -> Connection:
+) -> Credential:
     """Take in the provider's answer: exchange the code and keep the tokens.
 
     `answer` holds each parameter with all its values: one that comes twice is not believed
@@ -127,12 +135,11 @@ def finish(
             )
         _check(attempt, service_slug, by, session_key)
         granted = _exchange(attempt, _each_once(answer, attempt.connection))
-        _keep(attempt, granted, by)
+        return _keep(attempt, granted, by)
     except AuthorizationFailed as error:
+        error.of_login_user = bool(attempt and attempt.login_user)
         _note_failure(attempt.connection if attempt else None, by, str(error))
         raise
-    attempt.connection.refresh_from_db()
-    return attempt.connection
 
 
 def _each_once(answer: Mapping[str, Sequence[str]], connection: Connection) -> dict[str, str]:
@@ -165,10 +172,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
             "This sign-in was started in another session. Start again from the connection."
         )
     connection = attempt.connection
-    if connection.deleted_at or not policies.may_administer(by, connection):
-        raise AuthorizationFailed("You no longer administer this connection.")
-    if not policies.may_connect_in(by, attempt.environment):
-        raise AuthorizationFailed("You may no longer connect in this environment.", connection)
+    _require_may(attempt, connection, by)
     if connection.service.slug != service_slug:
         raise AuthorizationFailed(
             "This answer came to another service's address. Start again.", connection
@@ -177,6 +181,20 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
         raise AuthorizationFailed(
             "This sign-in took more than ten minutes. Start again.", connection
         )
+
+
+def _require_may(attempt: Authorization, connection: Connection, by: User) -> None:
+    """That the person may still do what they set out to, with the connection as it is now."""
+    if attempt.login_user != connection.login_user:
+        raise AuthorizationFailed("The connection was changed meanwhile. Start again.")
+    if attempt.login_user:
+        if connection.status == Status.REVOKED or not policies.may_use(by, connection):
+            raise AuthorizationFailed("You may no longer use this connection.")
+        return
+    if connection.deleted_at or not policies.may_administer(by, connection):
+        raise AuthorizationFailed("You no longer administer this connection.")
+    if not policies.may_connect_in(by, attempt.environment):
+        raise AuthorizationFailed("You may no longer connect in this environment.", connection)
 
 
 def _exchange(attempt: Authorization, answer: Mapping[str, str]) -> Granted:
@@ -218,30 +236,39 @@ def _denied(code: str, connection: Connection) -> str:
 
 
 @transaction.atomic
-def _keep(attempt: Authorization, granted: Granted, by: User) -> None:
+def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential:
     connection = Connection.objects.locked(attempt.connection_id)
-    if connection.deleted_at or not policies.may_administer(by, connection):
-        raise AuthorizationFailed("You no longer administer this connection.")
+    by = people.locked(by)
+    _require_may(attempt, connection, by)
     fields = _apply(connection, attempt.pending, attempt.environment)
-    keep(connection, granted, environment=attempt.environment)
+    owner = by if attempt.login_user else None
+    credential = keep(connection, granted, environment=attempt.environment, user=owner)
     record(
-        "connection.connected",
+        "connection.user_connected" if owner else "connection.connected",
         by=by,
         on=connection,
         fields=fields,
-        detail={"scopes": granted.scopes, "environment": str(attempt.environment or "all")},
+        detail={"scopes": granted.scopes, "environment": str(attempt.environment or "all")}
+        | ({"user": owner.email} if owner else {}),
     )
+    return credential
 
 
 def keep(
-    connection: Connection, granted: Granted, *, environment: Environment | None
+    connection: Connection,
+    granted: Granted,
+    *,
+    environment: Environment | None,
+    user: User | None = None,
 ) -> Credential:
     """Seal what was granted as the connection's credential for an environment (None: for all).
+
+    `user` is whose own it is, where the connection uses the credentials of login users.
 
     A refresh still under way for the credential before it can no longer write.
     """
     credential, _ = Credential.objects.select_for_update(of=("self",)).get_or_create(
-        connection=connection, environment=environment, user=None
+        connection=connection, environment=environment, user=user
     )
     credential.payload.put(granted.secrets)
     credential.status = Status.CONNECTED

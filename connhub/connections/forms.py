@@ -13,7 +13,7 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.egress import guard
-from connhub.forms import Described, SecretField
+from connhub.forms import Described, SecretField, Switch
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, OAuthApp, Service
 
@@ -95,7 +95,14 @@ class ConnectionForm(forms.Form):
         widget=forms.RadioSelect,
         help_text="Proxy only: flows never get the secret. Databases need proxy and credentials.",
     )
-    field_order = ["name", "link_name", "description", "access_mode", "environment"]
+    login_user = forms.BooleanField(
+        label="Use Credentials of Login User",
+        required=False,
+        widget=Switch,
+        help_text="Each person signs in with their own account, and a flow acts for the one it"
+        " names. The connection has no credential of its own.",
+    )
+    field_order = ["name", "link_name", "description", "access_mode", "environment", "login_user"]
 
     stored_at: datetime | None = None  # since when there are secrets
     own_app: OAuthApp | None = None
@@ -105,6 +112,8 @@ class ConnectionForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not self.kind.is_http:
             del self.fields["access_mode"]
+        if not self.kind.offers_login_user:
+            del self.fields["login_user"]
         self._add_parameters()
         if self.kind.interactive:
             self._add_app()
@@ -122,8 +131,18 @@ class ConnectionForm(forms.Form):
     def _add_parameters(self) -> None:
         asked: list[Field] = [*service_parameters(self.service), *self.kind.fields(self.method)]
         for spec in asked:
-            prefix = SECRET if spec.secret else PARAMETER
-            self.fields[prefix + spec.name] = form_field(spec, self.stored_at)
+            self.fields[prefix_of(spec) + spec.name] = form_field(spec, self.stored_at)
+        # What each login user fills in for themself; the page hides it while the switch is on.
+        specs = self.kind.personal_fields(self.method)
+        self.personal = {prefix_of(spec) + spec.name for spec in specs}
+        for name in self.personal:
+            self.fields[name].widget.attrs["data-personal"] = ""
+            if self.wants_login_user:
+                self.fields[name].required = False
+
+    @property
+    def wants_login_user(self) -> bool:
+        return "login_user" in self.fields and bool(self["login_user"].data)
 
     def _add_app(self) -> None:
         app = self.own_app
@@ -188,10 +207,11 @@ class ConnectionForm(forms.Form):
             self.add_error(name, str(error))
 
     def _values(self, prefix: str) -> dict[str, str]:
+        unasked = self.personal if self.wants_login_user else set()
         return {
             name.removeprefix(prefix): str(value)
             for name, value in self.cleaned_data.items()
-            if name.startswith(prefix) and value not in (None, "")
+            if name.startswith(prefix) and value not in (None, "") and name not in unasked
         }
 
     @property
@@ -203,12 +223,17 @@ class ConnectionForm(forms.Form):
             name=cleaned["name"],
             description=cleaned["description"],
             access_mode=cleaned.get("access_mode") or default_mode,
+            login_user=cleaned.get("login_user", False),
             scopes=list(dict.fromkeys(scopes)),
             parameters=self._values(PARAMETER),
             secrets=self._values(SECRET),
             client_id=cleaned.get("client_id", ""),
             client_secret=cleaned.get("client_secret", ""),
         )
+
+
+def prefix_of(spec: Field) -> str:
+    return SECRET if spec.secret else PARAMETER
 
 
 class CreateForm(ConnectionForm):
@@ -273,8 +298,15 @@ class EditForm(ConnectionForm):
             name=connection.name,
             description=connection.description,
             access_mode=connection.access_mode,
+            login_user=connection.login_user,
             **self._scopes(),
         )
+        self.needed = {name for name in self.personal if self.fields[name].required}
+        if connection.login_user:
+            for name in self.personal:
+                self.fields[name].required = False
+        if self.is_bound:
+            self.fields["give_up"] = forms.BooleanField(required=False)
 
     def _since_when(self) -> datetime | None:
         credential = (
@@ -296,12 +328,16 @@ class EditForm(ConnectionForm):
         super().clean()
         if not self.errors:
             self._ask_secrets_again()
+        if not self.errors:
+            self._ask_all_or_none()
+        self._ask_to_give_up()
         return self.cleaned_data
 
     def _ask_secrets_again(self) -> None:
         """A stored secret never goes to a new place: there it has to be entered again."""
         if self.stored.parameters != self._values(PARAMETER):
-            self._ask_again(SECRET, ASK_AGAIN)
+            if not self.wants_login_user:
+                self._ask_again(SECRET, ASK_AGAIN)
             if endpoints_vary(self.method):
                 self._ask_again("client_secret", ASK_AGAIN)
         if self.own_app and self.own_app.client_id != self.cleaned_data["client_id"]:
@@ -313,8 +349,45 @@ class EditForm(ConnectionForm):
             if name.startswith(prefix) and is_kept and name not in self.errors:
                 self.add_error(name, text)
 
+    def _ask_all_or_none(self) -> None:
+        """Whoever turns login users off may connect it at once, with all that takes, or later."""
+        given = {name for name in self.personal if self.cleaned_data.get(name)}
+        if self.connection.login_user and not self.wants_login_user and given:
+            for name in self.needed - given:
+                self.add_error(name, "Enter this too, or leave all of them blank.")
+
+    def _ask_to_give_up(self) -> None:
+        """What would be destroyed is named, and has to be ticked first."""
+        lost = () if self.errors else self._lost()
+        if not lost:
+            del self.fields["give_up"]
+            return
+        field = self.fields["give_up"]
+        field.label, field.help_text = lost
+        if not self.cleaned_data["give_up"]:
+            self.add_error("give_up", "Tick this to go on, or leave the connection as it was.")
+
+    def _lost(self) -> tuple[str, str] | tuple[()]:
+        credentials = self.connection.credentials.live()
+        if not self.connection.login_user:
+            if not self.wants_login_user or not credentials.own().exists():
+                return ()
+            return (
+                "Destroy the stored credential",
+                "It ends here and at the service. From then on, flows have to name a user.",
+            )
+        people = credentials.of_users().values("user").distinct().count()
+        if not people or (self.wants_login_user and not self._moves):
+            return ()
+        whose = "the sign-in of 1 person" if people == 1 else f"the sign-ins of {people} people"
+        if self.wants_login_user:
+            return f"Destroy {whose}", "They have to authorize again for what changes."
+        return f"Destroy {whose}", "Every call fails until you connect it with a credential."
+
     @property
-    def details(self) -> Details:
-        details = super().details
-        details.login_user = self.connection.login_user
-        return details
+    def _moves(self) -> bool:
+        """Whether login users' credentials would go to another place or client."""
+        details, app = self.details, self.connection.oauth_app
+        is_other_client = details.client_id not in ("", app.client_id if app else "")
+        is_moved = details.parameters != self.stored.parameters
+        return is_moved or is_other_client or bool(details.client_secret)

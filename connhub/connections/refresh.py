@@ -102,9 +102,16 @@ def _as_it_is(credential: Credential) -> Credential:
 
 
 def _read(credential: Credential) -> Credential:
-    return Credential.objects.select_related(
-        "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
-    ).get(pk=credential.pk)
+    """As it is now. Raises: ReconnectNeeded, if it was taken away meanwhile."""
+    found = (
+        Credential.objects.select_related("connection__service", "connection__auth_method")
+        .select_related("connection__oauth_app", "environment", "user")
+        .filter(pk=credential.pk)
+        .first()
+    )
+    if found is None:
+        raise ReconnectNeeded
+    return found
 
 
 def _still_valid(credential: Credential) -> bool:
@@ -172,7 +179,7 @@ def _ask_provider(credential: Credential) -> Granted:
     except KeyError:
         raise CredentialIncomplete from None
     # What was typed stays beside the tokens; an OAuth grant is replaced whole.
-    typed = {item.name for item in METHODS[method.kind].fields(method) if item.secret}
+    typed = {item.name for item in METHODS[method.kind].fields(method)}
     granted.secrets = {n: v for n, v in secrets.items() if n in typed} | granted.secrets
     return granted
 
@@ -290,4 +297,5 @@ def _end(credential: Credential, **outcome: Any) -> bool:
 @transaction.atomic
 def _note(credential: Credential, action: str, *, outcome: str = "ok", **detail: str) -> None:
     credential.connection.sum_up()
-    record(action, on=credential.connection, outcome=outcome, detail=detail)
+    whose = {"user": credential.user.email} if credential.user else {}
+    record(action, on=credential.connection, outcome=outcome, detail=detail | whose)

@@ -42,6 +42,11 @@ class NoTest(Refusal):
     text = "This service has no test. The first call of a flow will show whether it works."
 
 
+class SignInFirst(Refusal):
+    code = "sign-in-first"
+    text = "This connection is tested with your own credential. Sign in first, under Your sign-ins."
+
+
 class TooManyTests(Refusal):
     code = "busy"
     text = "Several tests are running already. Try again in a few seconds."
@@ -55,6 +60,8 @@ def has_test(service: Service) -> bool:
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
     """Test a stored connection in one environment and keep the report as its last test.
 
+    Where the connection uses the credentials of login users, `by`'s own is tested.
+
     Raises:
         PermissionDenied: `by` is no admin of the connection.
         NoTest, TooManyTests: it can't be tested, or not now.
@@ -63,13 +70,15 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
     policies.require_admin(by, connection)
     if not has_test(connection.service):
         raise NoTest
-    credential = connection.credential_for(environment)
+    credential = connection.credential_for(environment, by)
+    if connection.login_user and credential is None:
+        raise SignInFirst
     require_usable(connection, credential)
     if credential is not None:
         credential = ensure_fresh(credential)
         connection = credential.connection
     try:
-        access = prepare(connection, environment)
+        access = prepare(connection, environment, by)
     except Unfilled:
         raise AddressIncomplete from None
     stored = settings_for(connection, environment)

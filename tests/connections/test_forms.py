@@ -293,6 +293,7 @@ def test_edit_starts_from_what_is_stored(ada, oauth):
         "name": "CRM",
         "description": "Ours",
         "access_mode": "proxy",
+        "login_user": False,
         "client_id": "id",
         "client_secret": None,
         "scopes": ["write"],

@@ -79,6 +79,16 @@ class Method:
     revokes = False  # whether the provider can be told to revoke
     has_scopes = False  # whether one chooses scopes
     is_http = True  # whether it adds something to HTTP calls
+    is_personal = False  # whether what it asks for may be each login user's own
+
+    @property
+    def offers_login_user(self) -> bool:
+        """Whether a connection may use the credentials of login users."""
+        return self.interactive or self.is_personal
+
+    def personal_fields(self, method: AuthMethod) -> tuple[Field, ...]:
+        """Those of the fields that each login user fills in for themself."""
+        return self.fields(method) if self.is_personal else ()
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         """What the form asks besides the service's parameters."""
