@@ -305,8 +305,6 @@ class EditForm(ConnectionForm):
         if connection.login_user:
             for name in self.personal:
                 self.fields[name].required = False
-        if self.is_bound:
-            self.fields["give_up"] = forms.BooleanField(required=False)
 
     def _since_when(self) -> datetime | None:
         credential = (
@@ -360,11 +358,10 @@ class EditForm(ConnectionForm):
         """What would be destroyed is named, and has to be ticked first."""
         lost = () if self.errors else self._lost()
         if not lost:
-            del self.fields["give_up"]
             return
-        field = self.fields["give_up"]
-        field.label, field.help_text = lost
-        if not self.cleaned_data["give_up"]:
+        label, about = lost
+        self.fields["give_up"] = forms.BooleanField(label=label, help_text=about, required=False)
+        if not self["give_up"].data:
             self.add_error("give_up", "Tick this to go on, or leave the connection as it was.")
 
     def _lost(self) -> tuple[str, str] | tuple[()]:

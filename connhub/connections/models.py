@@ -184,8 +184,10 @@ class Connection(models.Model):
         if self.login_user:
             places = {row.environment_id for row in self.settings.all()}
             own_settings = environment is not None and environment.pk in places
-            theirs = self.credentials.filter(environment=environment if own_settings else None)
-            return theirs.filter(user=user).first() if user else None
+            place = environment if own_settings else None
+            # Asked anew: what was fetched with the connection is its own alone.
+            theirs = Credential.objects.filter(connection=self, environment=place, user=user)
+            return theirs.first() if user else None
         by_environment = {c.environment_id: c for c in self.credentials.all() if not c.user_id}
         own = by_environment.get(environment.pk) if environment else None
         return own or by_environment.get(None)
