@@ -25,7 +25,7 @@ SENTENCES = {
     "connection.connected": "Connected",
     "connection.authorization_started": "Went to the service to authorize",
     "connection.authorize_failed": "Authorization failed",
-    "connection.user_connected": "Signed in for themself",
+    "connection.user_connected": "Signed in with their own account",
     "connection.user_disconnected": "Sign-in removed",
     "connection.login_user_on": "Turned to the credentials of login users",
     "connection.login_user_off": "Turned from the credentials of login users",

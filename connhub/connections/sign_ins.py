@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Lower
 from django.urls import reverse
 
@@ -52,7 +52,8 @@ def open_to(user: User) -> QuerySet[Connection]:
 def rows(user: User, params: Mapping[str, str]) -> Page:
     """A page of the person's sign-ins, made and still to be made, by the connections' names."""
     theirs = Credential.objects.filter(user=user)
-    places = Settings.objects.select_related("environment").order_by("environment__position")
+    by_rank = F("environment__position").asc(nulls_first=True)
+    places = Settings.objects.select_related("environment").order_by(by_rank)
     mine = Q(pk__in=open_to(user).values("pk")) | Q(pk__in=theirs.values("connection"))
     found = (
         Connection.objects.live()

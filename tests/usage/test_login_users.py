@@ -4,6 +4,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from connhub.accounts import people
@@ -34,6 +35,12 @@ def personal(ada, reach, integration, eve) -> Connection:
 
 def sign_in(made: Connection, person, key: str) -> Credential:
     return login_users.sign_in(made, {"key_1": key}, by=person)
+
+
+@transaction.atomic
+def hold(made: Connection, person, expires_at=None) -> None:
+    """As if the person had signed in at some time."""
+    keep(made, Granted({"key_1": "x"}, expires_at), environment=None, user=person)
 
 
 @pytest.fixture
@@ -80,8 +87,8 @@ def test_whoever_is_not_authorized_gets_one_and_the_same_answer(
 ):
     UserFactory(email="gone@acme.example", is_active=False)
     outsider = UserFactory(email="outsider@acme.example")
-    keep(personal, Granted({"key_1": "x"}), environment=None, user=outsider)
-    keep(personal, Granted({"key_1": "x"}), environment=None, user=eve)
+    hold(personal, outsider)
+    hold(personal, eve)
     Credential.objects.filter(user=eve).update(status=Status.RECONNECT_NEEDED)
 
     names = [None, "", "nobody@acme.example", "gone@acme.example", outsider.email]
@@ -198,7 +205,7 @@ def test_signing_in_again_takes_effect_with_the_next_call(eve, personal, called)
 
 def test_token_that_ended_and_cannot_be_renewed_is_the_users_to_give_again(eve, personal, called):
     ended_at = timezone.now() - timedelta(seconds=5)
-    keep(personal, Granted({"key_1": "x"}, ended_at), environment=None, user=eve)
+    hold(personal, eve, ended_at)
 
     assert {problem(answer) for answer in called(eve.email)} == {(409, "authorize-as-user")}
 

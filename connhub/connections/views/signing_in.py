@@ -88,7 +88,9 @@ def _authorize(request, connection, environment):
 @require_http_methods(["GET", "POST"])
 def remove_sign_in(request, link_name):
     """Ends the person's own sign-in, also where they may no longer use the connection."""
-    mine = Credential.objects.filter(user=request.user).select_related("connection__service")
+    mine = Credential.objects.filter(user=request.user).select_related(
+        "connection__service", "connection__auth_method"
+    )
     live = mine.filter(connection__link_name=link_name, connection__deleted_at=None)
     slug = request.GET.get("environment")
     place = {"environment__slug": slug} if slug else {"environment": None}
@@ -100,7 +102,11 @@ def _remove(request, credential, here):
     if request.method == "POST":
         login_users.sign_out(credential, by=request.user)
         return changed(request, "sign-in", then=here, message="Removed.")
-    context = {"connection": credential.connection, "credential": credential, "back": here}
+    connection = credential.connection
+    revokes = METHODS[connection.auth_method.kind].revokes
+    context = {
+        "connection": connection, "credential": credential, "revokes": revokes, "back": here,
+    }  # fmt: skip
     return render(request, "connections/remove_sign_in.html", context)
 
 
@@ -128,7 +134,9 @@ def remove_persons_sign_in(request, link_name, pk):
     visible = Connection.objects.visible_to(request.user)
     connection = get_object_or_404(visible, link_name=link_name)
     policies.require_admin(request.user, connection)
-    theirs = connection.credentials.of_users().select_related("connection__service", "user")
+    theirs = connection.credentials.of_users().select_related(
+        "connection__service", "connection__auth_method", "user"
+    )
     credential = get_object_or_404(theirs, pk=pk)
     return _remove(request, credential, reverse("connections:sign_ins", args=[link_name]))
 
