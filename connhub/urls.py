@@ -3,7 +3,13 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from connhub import health
-from connhub.connections.views import callback, profile_connections
+from connhub.connections.views import (
+    callback,
+    own_sign_ins,
+    profile_connections,
+    remove_sign_in,
+    sign_in_to,
+)
 from connhub.usage.api import api
 from connhub.usage.views import usage
 
@@ -16,6 +22,9 @@ urlpatterns = [
     path("services/", include("connhub.services.urls")),
     path("integrations/", include("connhub.usage.urls")),
     path("profile/connections/", profile_connections, name="profile_connections"),
+    path("profile/sign-ins/", own_sign_ins, name="sign_ins"),
+    path("profile/sign-ins/<slug:link_name>/", sign_in_to, name="sign_in_to"),
+    path("profile/sign-ins/<slug:link_name>/remove/", remove_sign_in, name="remove_sign_in"),
     path("audit/", include("connhub.audit.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),

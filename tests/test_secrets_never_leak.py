@@ -17,6 +17,7 @@ from django.test import Client
 from connhub.accounts import environments
 from connhub.accounts.models import User
 from connhub.audit.models import Event
+from connhub.connections import login_users
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
 from connhub.connections.models import Authorization, Connection, Credential
@@ -102,7 +103,8 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
     """A secret in every place, and the values of every URL's arguments that lead to them."""
     settings.CONNHUB_EGRESS_ALLOW = []
     made = {kind: plant(kind, ada) for kind in KINDS}
-    registration.register(integration, list(made.values()), by=ada)
+    own = plant_for_login_users(ada)
+    registration.register(integration, [*made.values(), own], by=ada)
     key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
     flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
     pending = Authorization(
@@ -112,7 +114,13 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
     pending.verifier.put(CANARY)
     pending.save()
     integration.memberships.create(user=bob)
-    return arguments(made, integration, key, bob) | {"token": [token]}
+    of_login_users = {
+        "profile/sign-ins/.link_name": [own.link_name],
+        "connections:sign_ins.link_name": [own.link_name],
+        "connections:remove_sign_in.link_name": [own.link_name],
+        "connections:remove_sign_in.pk": [own.credentials.get().pk],
+    }
+    return arguments(made, integration, key, bob) | of_login_users | {"token": [token]}
 
 
 def plant(kind: str, by: User) -> Connection:
@@ -133,6 +141,13 @@ def plant(kind: str, by: User) -> Connection:
     )  # fmt: skip
     keep(connection, Granted(KINDS[kind], renewable=True), environment=None)
     return connection
+
+
+def plant_for_login_users(by: User) -> Connection:
+    """A connection that the person signed in to with a key of their own."""
+    made = connect(by, name="Own", link_name="own_keys", secrets={}, login_user=True)
+    login_users.sign_in(made, {"key_1": CANARY}, by=by)
+    return made
 
 
 def steps(connections: dict[str, Connection]) -> list[flows.DeclaredStep]:
@@ -189,7 +204,7 @@ def test_every_place_for_a_secret_has_one(planted):
     ]
 
     assert empty == []
-    assert Credential.objects.count() == len(KINDS)
+    assert Credential.objects.count() == len(KINDS) + 1
 
 
 # --- The walk -----------------------------------------------------------------------------------------

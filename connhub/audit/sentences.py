@@ -6,6 +6,8 @@ SENTENCES = {
     "person.signed_out": "Signed out",
     "person.sign_in_failed": "Failed to sign in",
     "person.renamed": "Changed their name",
+    "person.deactivated": "Account deactivated",
+    "person.deleted": "Account deleted",
     "person.password_changed": "Changed their password",
     "catalogue.loaded": "Catalogue loaded",
     "service.created": "Service created",
@@ -24,6 +26,11 @@ SENTENCES = {
     "connection.connected": "Connected",
     "connection.authorization_started": "Went to the service to authorize",
     "connection.authorize_failed": "Authorization failed",
+    "connection.user_connected": "Signed in with their own account",
+    "connection.user_disconnected": "Sign-in removed",
+    "connection.login_user_on": "Turned to the credentials of login users",
+    "connection.login_user_off": "Turned from the credentials of login users",
+    "connection.reopened": "Opened again for sign-ins",
     "connection.renewed": "Token renewed",
     "connection.renewal_failed": "Token not renewed",
     "connection.reconnect_needed": "Lost its authorization",
@@ -47,10 +54,12 @@ SENTENCES = {
 
 
 def sentence(action: str, outcome: str, detail: dict) -> str:
-    """What happened, in a few words, with how long it took or what was said where that matters."""
+    """What happened, in a few words, with who, how long or what was said where that matters."""
     words = SENTENCES.get(action, action)
     if "took_ms" in detail:
         words += f", {detail['took_ms']} ms"
+    if "user" in detail:
+        words += f" ({detail['user']})"
     if "said" in detail:
         words += f": {detail['said']}"
     return f"{words}, {outcome}" if outcome == "failed" and "failed" not in words.lower() else words

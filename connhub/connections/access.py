@@ -95,10 +95,7 @@ def main_settings(connection: Connection) -> Settings:
 
 def require_usable(connection: Connection, credential: Credential | None) -> None:
     """Refuse what no call may use as things stand."""
-    if connection.deleted_at:
-        raise NotConnected
-    if connection.disabled_at:
-        raise ConnectionDisabled
+    require_open(connection)
     if connection.auth_method.kind == "none":
         return
     if credential is None or credential.status == Status.NOT_CONNECTED:
@@ -111,16 +108,28 @@ def require_usable(connection: Connection, credential: Credential | None) -> Non
         raise NotConnected
 
 
+def require_open(connection: Connection) -> None:
+    """Refuse what nobody may use, whatever credential they have."""
+    if connection.deleted_at:
+        raise NotConnected
+    if connection.disabled_at:
+        raise ConnectionDisabled
+    if connection.login_user and connection.status == Status.REVOKED:
+        raise ConnectionRevoked
+
+
 def prepare(
     connection: Connection, environment: Environment | None, user: User | None = None
 ) -> Access:
     """What a call in this environment needs, its secrets opened.
 
+    `user` is the login user that it is made for, where the connection uses their credentials.
+
     Raises:
         Refusal: the connection is revoked, disabled, not connected or needs a person.
         Unfilled: a parameter of its address is missing.
     """
-    credential = connection.credential_for(environment)
+    credential = connection.credential_for(environment, user)
     require_usable(connection, credential)
     stored = settings_for(connection, environment)
     opened = _open(credential)

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
@@ -18,7 +19,7 @@ from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
 
 from . import policies
-from .access import AddressIncomplete, CredentialIncomplete, settings_for
+from .access import AddressIncomplete, CredentialIncomplete, require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
@@ -45,6 +46,7 @@ class AuthorizationFailed(Exception):
     def __init__(self, text: str, connection: Connection | None = None):
         super().__init__(text)
         self.connection = connection
+        self.of_login_user = False
 
 
 def redirect_uri(service_slug: str) -> str:
@@ -73,15 +75,20 @@ def start(
 ) -> str:
     """The provider's URL for one attempt, valid for ten minutes and this session alone.
 
-    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds.
+    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds. Where
+    the connection uses the credentials of login users, what comes back will be `by`'s own.
     OAuth 1.0a asks the provider first, for up to 20 s; no lock is held meanwhile.
 
     Raises:
         PermissionDenied, Refusal: `by` may not, or the connection as it stands can't.
         NotBegun: the provider refused, or gave no usable answer; that is on record.
     """
-    policies.require_admin(by, connection)
-    policies.require_connect_in(by, environment)
+    if connection.login_user:
+        policies.require_use(by, connection)
+        require_open(connection)
+    else:
+        policies.require_admin(by, connection)
+        policies.require_connect_in(by, environment)
     pending = dict(pending or {})
     host_of(connection, environment, pending)
     try:
@@ -95,6 +102,7 @@ def start(
         user=by,
         connection=connection,
         environment=environment,
+        login_user=connection.login_user,
         redirect_uri=redirect_uri(connection.service.slug),
         pending=pending,
         expires_at=timezone.now() + LIFETIME,
@@ -132,7 +140,7 @@ def _begin(attempt: Authorization) -> None:
 
 def finish(
     service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User, session_key: str
-) -> Connection:
+) -> Credential:
     """Take in the provider's answer: exchange the code and keep the tokens.
 
     `answer` holds each parameter with all its values: one that comes twice is not believed
@@ -152,12 +160,11 @@ def finish(
             )
         _check(attempt, service_slug, by, session_key)
         granted = _exchange(attempt, state, _each_once(answer, attempt.connection))
-        _keep(attempt, granted, by)
+        return _keep(attempt, granted, by)
     except AuthorizationFailed as error:
+        error.of_login_user = bool(attempt and attempt.login_user)
         _note_failure(attempt.connection if attempt else None, by, str(error))
         raise
-    attempt.connection.refresh_from_db()
-    return attempt.connection
 
 
 def _each_once(answer: Mapping[str, Sequence[str]], connection: Connection) -> dict[str, str]:
@@ -214,10 +221,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
             "This sign-in was started in another session. Start again from the connection."
         )
     connection = attempt.connection
-    if connection.deleted_at or not policies.may_administer(by, connection):
-        raise AuthorizationFailed("You no longer administer this connection.")
-    if not policies.may_connect_in(by, attempt.environment):
-        raise AuthorizationFailed("You may no longer connect in this environment.", connection)
+    _require_may(attempt, connection, by)
     if connection.service.slug != service_slug:
         raise AuthorizationFailed(
             "This answer came to another service's address. Start again.", connection
@@ -226,6 +230,20 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
         raise AuthorizationFailed(
             "This sign-in took more than ten minutes. Start again.", connection
         )
+
+
+def _require_may(attempt: Authorization, connection: Connection, by: User) -> None:
+    """That the person may still do what they set out to, with the connection as it is now."""
+    if attempt.login_user != connection.login_user:
+        raise AuthorizationFailed("The connection was changed meanwhile. Start again.")
+    if attempt.login_user:
+        if connection.status == Status.REVOKED or not policies.may_use(by, connection):
+            raise AuthorizationFailed("You may no longer use this connection.")
+        return
+    if connection.deleted_at or not policies.may_administer(by, connection):
+        raise AuthorizationFailed("You no longer administer this connection.")
+    if not policies.may_connect_in(by, attempt.environment):
+        raise AuthorizationFailed("You may no longer connect in this environment.", connection)
 
 
 def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> Granted:
@@ -249,34 +267,43 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
 
 
 @transaction.atomic
-def _keep(attempt: Authorization, granted: Granted, by: User) -> None:
+def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential:
     connection = Connection.objects.locked(attempt.connection_id)
-    if connection.deleted_at or not policies.may_administer(by, connection):
-        raise AuthorizationFailed("You no longer administer this connection.")
+    by = people.locked(by)
+    _require_may(attempt, connection, by)
     fields = _apply(connection, attempt.pending, attempt.environment)
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)
         connection.save(update_fields=["oauth_app"])
-    keep(connection, granted, environment=attempt.environment)
+    owner = by if attempt.login_user else None
+    credential = keep(connection, granted, environment=attempt.environment, user=owner)
     record(
-        "connection.connected",
+        "connection.user_connected" if owner else "connection.connected",
         by=by,
         on=connection,
         fields=fields,
-        detail={"scopes": granted.scopes, "environment": str(attempt.environment or "all")},
+        detail={"scopes": granted.scopes, "environment": str(attempt.environment or "all")}
+        | ({"user": owner.email} if owner else {}),
     )
+    return credential
 
 
 def keep(
-    connection: Connection, granted: Granted, *, environment: Environment | None
+    connection: Connection,
+    granted: Granted,
+    *,
+    environment: Environment | None,
+    user: User | None = None,
 ) -> Credential:
     """Seal what was granted as the connection's credential for an environment (None: for all).
+
+    `user` is whose own it is, where the connection uses the credentials of login users.
 
     A refresh still under way for the credential before it can no longer write.
     """
     credential, _ = Credential.objects.select_for_update(of=("self",)).get_or_create(
-        connection=connection, environment=environment, user=None
+        connection=connection, environment=environment, user=user
     )
     credential.payload.put(granted.secrets)
     credential.status = Status.CONNECTED

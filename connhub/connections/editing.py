@@ -12,14 +12,15 @@ from connhub.errors import Refusal
 from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
-from . import policies
+from . import login_users, policies
 from .access import fields_of, main_settings
 from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
 from .authorize import keep
 from .connecting import obtain
-from .lifecycle import Details, new_app, secrets_of
+from .lifecycle import Details, new_app
 from .models import Connection, Credential, Status
+from .revocation import secrets_of
 
 CLIENT_URLS = (
     *("token_url", "refresh_url", "revoke_url"),
@@ -42,13 +43,16 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
 
     Name, description, access mode and new secrets hold at once. Scopes, parameters and OAuth app
     of a connection that is authorized at the service come back as `pending`, for
-    `authorize.start`; until that succeeds the old credential goes on working.
+    `authorize.start`; until that succeeds the old credential goes on working. Where login users
+    sign in, everything holds at once, and they authorize again for what changed. Turning that on
+    or off destroys every credential there is.
 
     Raises:
         PermissionDenied: `by` is no admin of the connection, or gives secrets for an environment
             that they may not connect in.
         SecretAskedAgain: where a secret is sent would change, and not every secret was given.
         ConnectFailed: the service gave no token for what would be stored; nothing was changed.
+        LoginUserNotOffered: the auth method can't use the credentials of login users.
     """
     policies.require_admin(by, connection)
     return _edit(connection, details, by, _tokens(connection, details, by))
@@ -62,7 +66,12 @@ def _edit(
     policies.require_admin(by, connection)
     changed = _change_words(connection, details)
     pending: dict[str, Any] = {}
-    if is_interactive(connection.auth_method):
+    if connection.login_user != details.login_user:
+        login_users.switch(connection, on=details.login_user, by=by)
+        changed.append("login_user")
+    if connection.login_user:
+        changed += _change_for_users(connection, details, by)
+    elif is_interactive(connection.auth_method):
         pending = _pending(connection, details, by)
         if pending and not connection.credentials.live().exists():
             changed += _change_now(connection, pending)
@@ -78,7 +87,7 @@ def _edit(
 
 def _change_words(connection: Connection, details: Details) -> list[str]:
     changed = []
-    for name in ("name", "description", "access_mode", "login_user"):
+    for name in ("name", "description", "access_mode"):
         if getattr(connection, name) != getattr(details, name):
             setattr(connection, name, getattr(details, name))
             changed.append(name)
@@ -119,13 +128,24 @@ def _change_now(connection: Connection, pending: dict[str, Any]) -> list[str]:
     return list(pending)
 
 
+def _change_for_users(connection: Connection, details: Details, by: User) -> list[str]:
+    """Make changes true at once: of another address or OAuth app, the users have to hear anyway."""
+    changes = _pending(connection, details, by)
+    if changes.keys() & {"parameters", "oauth_app"}:
+        login_users.give_up_all(connection)
+    changed = _change_now(connection, changes)
+    if connection.status != Status.REVOKED:
+        connection.status = login_users.status_of(connection)
+    return changed
+
+
 def _tokens(connection: Connection, details: Details, by: User) -> Granted | None:
     """What the service gives for the connection as it would be; None if it isn't asked.
 
     No lock is held meanwhile. Raises: as `edit` does.
     """
     method = connection.auth_method
-    if not METHODS[method.kind].connects:
+    if details.login_user or not METHODS[method.kind].connects:
         return None
     with transaction.atomic():
         changed, secrets = _new_secrets(connection, details, by)

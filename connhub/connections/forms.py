@@ -13,24 +13,21 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.egress import guard
-from connhub.forms import Described
+from connhub.forms import Described, Switch
 from connhub.services import oauth_apps
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, OAuthApp, Service
 
-from .access import main_settings
 from .auth import METHODS, is_interactive
 from .auth.base import Field
-from .editing import asked_of, endpoints_vary
 from .fields import NO_CONTROLS, form_field, parameters_of
 from .lifecycle import BadLinkName, Details
-from .models import LINK_NAME, AccessMode, Connection, Settings, Status, is_link_name
+from .models import LINK_NAME, AccessMode, Connection, Status, is_link_name
 
 PARAMETER, SECRET = "p_", "s_"
 LINK_NAME_RULE = RegexValidator(
     LINK_NAME, "Use lower-case letters, digits and underscores, and start with a letter."
 )
-ASK_AGAIN = "Enter it again: it would be sent to a different place."
 MODES = [
     (
         AccessMode.PROXY,
@@ -96,7 +93,14 @@ class ConnectionForm(forms.Form):
         widget=forms.RadioSelect,
         help_text="Proxy only: flows never get the secret. Databases need proxy and credentials.",
     )
-    field_order = ["name", "link_name", "description", "access_mode", "environment"]
+    login_user = forms.BooleanField(
+        label="Use Credentials of Login User",
+        required=False,
+        widget=Switch,
+        help_text="Each person signs in with their own account, and a flow acts for the one it"
+        " names. The connection has no credential of its own.",
+    )
+    field_order = ["name", "link_name", "description", "access_mode", "environment", "login_user"]
 
     stored_at: datetime | None = None  # since when there are secrets
     own_app: OAuthApp | None = None
@@ -107,6 +111,8 @@ class ConnectionForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not self.kind.is_http:
             del self.fields["access_mode"]
+        if not self.kind.offers_login_user(method):
+            del self.fields["login_user"]
         self._add_parameters()
         if is_interactive(method):
             self._add_app()
@@ -124,8 +130,18 @@ class ConnectionForm(forms.Form):
     def _add_parameters(self) -> None:
         asked: list[Field] = [*parameters_of(self.method), *self._own_fields()]
         for spec in asked:
-            prefix = SECRET if spec.secret else PARAMETER
-            self.fields[prefix + spec.name] = form_field(spec, self.stored_at)
+            self.fields[prefix_of(spec) + spec.name] = form_field(spec, self.stored_at)
+        # What each login user fills in for themself; the page hides it while the switch is on.
+        names = {spec.name for spec in self.kind.personal_fields(self.method)}
+        self.personal = {prefix_of(spec) + spec.name for spec in asked if spec.name in names}
+        for name in self.personal:
+            self.fields[name].widget.attrs["data-personal"] = ""
+            if self.wants_login_user:
+                self.fields[name].required = False
+
+    @property
+    def wants_login_user(self) -> bool:
+        return "login_user" in self.fields and bool(self["login_user"].data)
 
     def _own_fields(self) -> Iterable[Field]:
         return self.kind.fields(self.method)
@@ -203,10 +219,11 @@ class ConnectionForm(forms.Form):
             self.add_error(name, str(error))
 
     def _values(self, prefix: str) -> dict[str, str]:
+        unasked = self.personal if self.wants_login_user else set()
         return {
             name.removeprefix(prefix): str(value)
             for name, value in self.cleaned_data.items()
-            if name.startswith(prefix) and value not in (None, "")
+            if name.startswith(prefix) and value not in (None, "") and name not in unasked
         }
 
     @property
@@ -218,12 +235,17 @@ class ConnectionForm(forms.Form):
             name=cleaned["name"],
             description=cleaned["description"],
             access_mode=cleaned.get("access_mode") or default_mode,
+            login_user=cleaned.get("login_user", False),
             scopes=list(dict.fromkeys(scopes)),
             parameters=self._values(PARAMETER),
             secrets=self._values(SECRET),
             client_id=cleaned.get("client_id", ""),
             client_secret=cleaned.get("client_secret", ""),
         )
+
+
+def prefix_of(spec: Field) -> str:
+    return SECRET if spec.secret else PARAMETER
 
 
 class CreateForm(ConnectionForm):
@@ -301,79 +323,3 @@ class CreateForm(ConnectionForm):
     @property
     def chosen_environment(self) -> Environment | None:
         return Environment.objects.filter(slug=self.cleaned_data.get("environment") or "").first()
-
-
-class EditForm(ConnectionForm):
-    """A connection as it is; a secret left blank stays, unless it would go to another place."""
-
-    def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:
-        self.connection = connection
-        self.stored: Settings = main_settings(connection)
-        self.stored_at = self._since_when()
-        app = connection.oauth_app
-        self.own_app = app if app and not app.shared else None
-        super().__init__(*args, method=connection.auth_method, **kwargs)
-        self.initial.update(
-            {PARAMETER + name: value for name, value in self.stored.parameters.items()},
-            name=connection.name,
-            description=connection.description,
-            access_mode=connection.access_mode,
-            **self._scopes(),
-        )
-
-    def _own_fields(self) -> Iterable[Field]:
-        return asked_of(self.connection)
-
-    def _unserved(self) -> list[Environment | None]:
-        if self.connection.oauth_app:
-            return []
-        return oauth_apps.unserved(self.method, [self.stored.environment])
-
-    def _since_when(self) -> datetime | None:
-        credential = (
-            self.connection.credentials.filter(user=None, environment=self.stored.environment)
-            .live()
-            .first()
-        )
-        return credential.connected_at if credential else None
-
-    def _scopes(self) -> dict[str, Any]:
-        known = {scope["name"] for scope in self.method.scopes}
-        asked = self.connection.scopes
-        return {
-            "scopes": [scope for scope in asked if scope in known],
-            "more_scopes": " ".join(scope for scope in asked if scope not in known),
-        }
-
-    def clean(self) -> dict[str, Any]:
-        super().clean()
-        if not self.errors:
-            self._ask_secrets_again()
-        return self.cleaned_data
-
-    def _ask_secrets_again(self) -> None:
-        """A stored secret never goes to a new place: there it has to be entered again."""
-        if self.stored.parameters != self._values(PARAMETER):
-            self._ask_again(SECRET, ASK_AGAIN)
-            if endpoints_vary(self.method):
-                self._ask_again("client_secret", ASK_AGAIN)
-        if self.own_app and self.own_app.client_id != self.cleaned_data["client_id"]:
-            self._ask_again("client_secret", "Enter the secret of this client id.")
-
-    def _ask_again(self, prefix: str, text: str) -> None:
-        spared = self._optional_secrets() if self._values(SECRET) else set()
-        for name, field in self.fields.items():
-            is_kept = getattr(field, "stored_at", None) and not self.cleaned_data.get(name)
-            if name.startswith(prefix) and is_kept and name not in {*self.errors, *spared}:
-                self.add_error(name, text)
-
-    def _optional_secrets(self) -> set[str]:
-        """Left blank beside one that is typed, they are most likely not stored either."""
-        asked = self.kind.fields(self.method)
-        return {SECRET + item.name for item in asked if item.secret and not item.required}
-
-    @property
-    def details(self) -> Details:
-        details = super().details
-        details.login_user = self.connection.login_user
-        return details

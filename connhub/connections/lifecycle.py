@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.db.models.deletion import Collector
 from django.urls import reverse
@@ -17,15 +16,14 @@ from connhub.errors import Refusal
 from connhub.services import oauth_apps
 from connhub.services.models import AuthMethod, OAuthApp
 from connhub.sharing import roles
-from connhub.vault.keyring import CantOpen
 
-from . import policies
-from .auth import METHODS, is_interactive
+from . import login_users, policies
+from .auth import is_interactive
 from .auth.base import Granted
 from .authorize import keep
 from .connecting import obtain
-from .models import AccessMode, Connection, Credential, Settings, Status, is_link_name
-from .refresh import values_of
+from .models import AccessMode, Connection, Settings, Status, is_link_name
+from .revocation import destroy, lock_live, remove
 
 LISTED = 10
 
@@ -79,17 +77,21 @@ def create(
     With an auth method that sends people to the provider it starts *not connected*; any other
     is *connected* with the secrets given, for one environment or (None) for all. If the method
     asks the service for a token, that comes first, and nothing is made if it fails; `granted` is
-    what a test with these details brought already.
+    what a test with these details brought already. One that uses the credentials of login users
+    gets no credential, whatever secrets are given.
 
     Raises:
         PermissionDenied: `by` may not connect in that environment.
         BadLinkName: the link name is malformed or reserved.
         LinkNameTaken: the link name belongs to another connection, perhaps a deleted one.
         ConnectFailed: the service gave no token.
+        LoginUserNotOffered: the auth method can't use the credentials of login users.
     """
     policies.require_connect_in(by, environment)
     if not is_link_name(link_name):
         raise BadLinkName
+    if details.login_user:
+        return _create(method, details, link_name, by, environment, None)
     # Before the transaction: a slow service must not hold its locks.
     if granted is None:
         granted = obtain(method, details.parameters, details.secrets, details.scopes)
@@ -103,7 +105,7 @@ def _create(
     link_name: str,
     by: User,
     environment: Environment | None,
-    granted: Granted,
+    granted: Granted | None,
 ) -> Connection:
     connection = _insert(method, details, link_name, by)
     roles.grant(connection, by, by=by)
@@ -113,8 +115,12 @@ def _create(
     if is_interactive(method):
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
-    else:
+    elif granted:
         keep(connection, granted, environment=environment)
+    if connection.login_user:
+        login_users.require_offered(connection)
+        connection.status = login_users.status_of(connection)
+        connection.save(update_fields=["status"])
     record("connection.created", by=by, on=connection, fields=_given(details))
     return connection
 
@@ -178,7 +184,8 @@ def revoke(connection: Connection, *, by: User) -> None:
     """Destroy the connection's credentials, then ask the provider to revoke its tokens.
 
     Flows fail with `connection-revoked` as soon as this commits. Only then is the provider
-    asked, 10 s for each token; what it answers is recorded and changes nothing here.
+    asked, 10 s for each token; what it answers is recorded and changes nothing here. Where login
+    users sign in, theirs go, and nobody can sign in until it is opened again.
 
     Raises:
         PermissionDenied: `by` is not an admin of the connection.
@@ -186,62 +193,20 @@ def revoke(connection: Connection, *, by: User) -> None:
     """
     connection = Connection.objects.locked(connection.pk)
     policies.require_admin(by, connection)
-    live = list(_lock_live(connection))
-    if not live:
+    live = lock_live(connection.credentials.own())
+    is_open = connection.login_user and connection.status != Status.REVOKED
+    if not (live or is_open):
         raise NothingToRevoke
-    _destroy(connection, live, by)
+    _destroy_all(connection, by)
     record("connection.revoked", by=by, on=connection)
 
 
-def _lock_live(connection: Connection) -> models.QuerySet[Credential]:
-    return (
-        connection.credentials.live()
-        .select_related("connection__service", "connection__auth_method", "connection__oauth_app")
-        .select_for_update(of=("self",))
-    )
-
-
-def _destroy(connection: Connection, live: list[Credential], by: User) -> None:
-    """Empty the credentials; a refresh under way can no longer write to them."""
-    grants = [(credential, secrets_of(credential)) for credential in live]
-    for credential in live:
-        credential.payload.clear()
-        credential.status = Status.REVOKED
-        credential.fence += 1
-        credential.lease_until = credential.intent_version = credential.expires_at = None
-        credential.renewable = False
-        credential.save()
-    connection.sum_up()
-    if METHODS[connection.auth_method.kind].revokes:
-        # After the commit: a slow provider must not hold the lock, nor a failing one keep the secret.
-        transaction.on_commit(partial(_tell_provider, connection, grants, by), robust=True)
-
-
-def secrets_of(credential: Credential) -> dict[str, str]:
-    """The secrets in clear; none if they can't be opened any more."""
-    try:
-        return credential.payload.open().reveal()
-    except CantOpen:
-        return {}
-
-
-def _tell_provider(
-    connection: Connection, grants: list[tuple[Credential, dict[str, str]]], by: User
-) -> None:
-    for credential, secrets in grants:
-        try:
-            method = credential.connection.auth_method
-            said = METHODS[method.kind].revoke(values_of(credential, secrets), method)
-        except Refusal as refusal:
-            said = f"was not asked ({refusal.code})"
-        record(
-            "connection.revoked_at_provider",
-            by=by,
-            on=connection,
-            outcome="ok" if said == "revoked" else "failed",
-            detail={"said": said},
-            change=False,
-        )
+def _destroy_all(connection: Connection, by: User) -> None:
+    destroy(connection, lock_live(connection.credentials.own()), by=by)
+    if connection.login_user:
+        remove(connection.credentials.of_users(), by=by)
+        connection.status = Status.REVOKED
+        connection.save(update_fields=["status"])
 
 
 @transaction.atomic
@@ -256,7 +221,7 @@ def delete(connection: Connection, *, by: User) -> None:
     policies.require_admin(by, connection)
     if refusal := still_in_use(connection, by):
         raise refusal
-    _destroy(connection, list(_lock_live(connection)), by)
+    _destroy_all(connection, by)
     _destroy_own_app(connection)
     connection.deleted_at = timezone.now()
     connection.save(update_fields=["deleted_at"])

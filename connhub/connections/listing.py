@@ -32,7 +32,9 @@ from .models import (
     ConnectionTeamGrant,
     ConnectionUserGrant,
     Credential,
+    Settings,
     Status,
+    learn_places,
 )
 
 DAYS = 30
@@ -93,6 +95,7 @@ def rows(
 ) -> Page:
     """A page of rows, its cursors beside it."""
     found = page(queryset.for_listing(), ORDERS[sort], params)
+    learn_places(found.rows)
     ids = [connection.pk for connection in found.rows]
     use, days, people = _use(ids, user), _calls(ids), admins(ids)
     built = [
@@ -111,11 +114,7 @@ def rows(
 
 def stages(connection: Connection, environments: list[Environment]) -> list[Stage]:
     """How it stands in each environment, by its own credential or the one for all."""
-    return [
-        Stage(environment, Status(credential.status) if credential else Status.NOT_CONNECTED)
-        for environment in environments
-        for credential in [connection.credential_for(environment)]
-    ]
+    return [Stage(environment, connection.standing_in(environment)) for environment in environments]
 
 
 def needing_attention(user: User) -> QuerySet[Connection]:
@@ -212,8 +211,10 @@ def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> Conne
     if status := wanted.get("status"):
         queryset = queryset.filter(status=status)
     if environment := wanted.get("environment"):
-        serving = Credential.objects.filter(Q(environment__slug=environment) | Q(environment=None))
-        queryset = queryset.filter(pk__in=serving.filter(user=None).values("connection"))
+        place = Q(environment__slug=environment) | Q(environment=None)
+        serving = Credential.objects.own().filter(place).values("connection")
+        open_there = Q(login_user=True, pk__in=Settings.objects.filter(place).values("connection"))
+        queryset = queryset.filter(Q(pk__in=serving) | open_there)
     whose = {"mine": Q(created_by=user), "shared": ~Q(created_by=user)}
     if owner := wanted.get("show"):
         queryset = queryset.filter(whose[owner])

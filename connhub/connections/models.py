@@ -1,5 +1,6 @@
 import re
 import uuid
+from collections.abc import Iterable
 
 from django.db import models
 from django.db.models import Max, Q
@@ -48,6 +49,7 @@ class AccessMode(models.TextChoices):
     CREDENTIALS = "credentials", "Proxy and credentials"
 
 
+WHEN = ("created_at", "modified_at")
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
     *("service__driver", "service__test", "auth_method__kind", "auth_method__config"),
@@ -72,18 +74,31 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         """With all that its own page shows."""
         whole = self.select_related("service", "auth_method__service", "created_by", "oauth_app")
         operations = Operation.objects.filter(service=models.OuterRef("service"))
-        return whole.prefetch_related("credentials").annotate(
+        return whole.prefetch_related(own_credentials()).annotate(
             has_operations=models.Exists(operations)
         )
 
     def for_listing(self):
         """With what a row of the listing shows and no more, in two queries however long the list."""
-        statuses = Credential.objects.only("connection_id", "environment_id", "user_id", "status")
+        own = Credential.objects.own()
+        statuses = own.only("connection_id", "environment_id", "user_id", "status")
         return (
             self.select_related("service", "auth_method")
-            .only("name", "link_name", "status", "created_at", "modified_at", *SHOWN_OF_SERVICE)
+            .only("name", "link_name", "status", "login_user", *WHEN, *SHOWN_OF_SERVICE)
             .prefetch_related(models.Prefetch("credentials", statuses.order_by()))
         )
+
+
+def own_credentials() -> models.Prefetch:
+    """Connections' credentials but for those of login users, of which there may be thousands."""
+    return models.Prefetch("credentials", Credential.objects.own())
+
+
+def learn_places(connections: Iterable["Connection"]) -> None:
+    """Read, in one query, where those that use login users' credentials have settings."""
+    places = Settings.objects.only("connection_id", "environment_id").order_by()
+    asked = [connection for connection in connections if connection.login_user]
+    models.prefetch_related_objects(asked, models.Prefetch("settings", places))
 
 
 class Connection(models.Model):
@@ -151,16 +166,46 @@ class Connection(models.Model):
         return Status(self.status)
 
     def sum_up(self) -> None:
-        """Set the status to the worst of the credentials', and save it."""
-        worst = self.credentials.filter(user=None).aggregate(worst=Max("status"))["worst"]
+        """Set the status to the worst of the credentials', and save it.
+
+        A connection that uses the credentials of login users stands by itself, whatever theirs do.
+        """
+        if self.login_user:
+            return
+        worst = self.credentials.own().aggregate(worst=Max("status"))["worst"]
         self.status = worst or Status.NOT_CONNECTED
         self.save(update_fields=["status"])
 
-    def credential_for(self, environment: Environment | None) -> "Credential | None":
-        """The credential that serves the environment: its own, or the one for all."""
+    def serves(self, environment: Environment | None) -> bool:
+        """Whether there are settings for the environment: its own, or those for all."""
+        places = {row.environment_id for row in self.settings.all()}
+        return None in places or (environment is not None and environment.pk in places)
+
+    def credential_for(
+        self, environment: Environment | None, user: User | None = None
+    ) -> "Credential | None":
+        """The credential that serves the environment: its own, or the one for all.
+
+        `user` is the login user, where the connection uses theirs. Their credential is the one
+        given for the settings in force: what it is sent to is what they were told.
+        """
+        if self.login_user:
+            places = {row.environment_id for row in self.settings.all()}
+            own_settings = environment is not None and environment.pk in places
+            place = environment if own_settings else None
+            # Asked anew: what was fetched with the connection is its own alone.
+            theirs = Credential.objects.filter(connection=self, environment=place, user=user)
+            return theirs.first() if user else None
         by_environment = {c.environment_id: c for c in self.credentials.all() if not c.user_id}
         own = by_environment.get(environment.pk) if environment else None
         return own or by_environment.get(None)
+
+    def standing_in(self, environment: Environment) -> Status:
+        """How it stands in one environment."""
+        if self.login_user:
+            return self.standing if self.serves(environment) else Status.NOT_CONNECTED
+        credential = self.credential_for(environment)
+        return Status(credential.status) if credential else Status.NOT_CONNECTED
 
 
 class ConnectionUserGrant(UserGrant):
@@ -201,6 +246,13 @@ class CredentialQuerySet(models.QuerySet):
     def live(self):
         """Those that hold a secret."""
         return self.filter(payload__isnull=False)
+
+    def own(self):
+        """The connections' own: those of no login user."""
+        return self.filter(user=None)
+
+    def of_users(self):
+        return self.exclude(user=None)
 
 
 class Credential(models.Model):
@@ -279,6 +331,8 @@ class Authorization(models.Model):
     user = models.ForeignKey(User, models.CASCADE)
     connection = models.ForeignKey(Connection, models.CASCADE)
     environment = models.ForeignKey(Environment, models.CASCADE, null=True, blank=True)
+    # Whether it is for the person's own credential, of a connection that uses login users'.
+    login_user = models.BooleanField(default=False)
     redirect_uri = models.CharField(max_length=300)
     verifier = SealedField(version="verifier_version")
     verifier_version = models.PositiveIntegerField(default=0)

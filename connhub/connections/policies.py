@@ -1,6 +1,9 @@
 """Who may do what with a connection. What the state allows is for the operations to know."""
 
+from collections.abc import Callable
+
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 
 from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
@@ -8,6 +11,9 @@ from connhub.accounts.policies import may_use_all_environments
 from connhub.sharing import roles
 
 from .models import Connection
+
+# Who else may use which connections; added to in the `ready()` of the app that knows.
+ways_to_use: list[Callable[[User], Q]] = []
 
 
 def may_administer(user: User, connection: Connection) -> bool:
@@ -20,6 +26,25 @@ def may_administer(user: User, connection: Connection) -> bool:
 
 def require_admin(user: User, connection: Connection) -> None:
     if not may_administer(user, connection):
+        raise PermissionDenied
+
+
+def usable_by(user: User) -> Q:
+    """The condition that the person may use the connection: as its admin, or through what uses it."""
+    usable = roles.administered_by(user, Connection)
+    for way in ways_to_use:
+        usable |= way(user)
+    return usable
+
+
+def may_use(user: User, connection: Connection) -> bool:
+    """Whether they may sign in with their own credential, where the connection uses those."""
+    usable = Connection.objects.live().filter(usable_by(user), pk=connection.pk)
+    return user.is_active and usable.exists()
+
+
+def require_use(user: User, connection: Connection) -> None:
+    if not may_use(user, connection):
         raise PermissionDenied
 
 

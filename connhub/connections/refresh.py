@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
-from connhub.accounts.models import Environment
+from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill_config
@@ -87,17 +87,21 @@ def ensure_fresh(credential: Credential, *, force_version: int | None = None) ->
         credential = _read(credential)
 
 
-def fresh_access(connection: Connection, environment: Environment | None) -> Access:
+def fresh_access(
+    connection: Connection, environment: Environment | None, user: User | None = None
+) -> Access:
     """What a call in this environment needs, its token renewed first where it ends.
+
+    `user` is the login user that it is made for, where the connection uses their credentials.
 
     Raises: Refusal, as `prepare` and `ensure_fresh` do.
     """
-    credential = connection.credential_for(environment)
+    credential = connection.credential_for(environment, user)
     require_usable(connection, credential)
     if credential is not None:
         connection = ensure_fresh(credential).connection
     try:
-        return prepare(connection, environment)
+        return prepare(connection, environment, user)
     except Unfilled:
         raise AddressIncomplete from None
 
@@ -116,9 +120,16 @@ def _as_it_is(credential: Credential) -> Credential:
 
 
 def _read(credential: Credential) -> Credential:
-    return Credential.objects.select_related(
-        "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
-    ).get(pk=credential.pk)
+    """As it is now. Raises: ReconnectNeeded, if it was taken away meanwhile."""
+    found = (
+        Credential.objects.select_related("connection__service", "connection__auth_method")
+        .select_related("connection__oauth_app", "environment", "user")
+        .filter(pk=credential.pk)
+        .first()
+    )
+    if found is None:
+        raise ReconnectNeeded
+    return found
 
 
 def _still_valid(credential: Credential) -> bool:
@@ -186,7 +197,7 @@ def _ask_provider(credential: Credential) -> Granted:
     except KeyError:
         raise CredentialIncomplete from None
     # What was typed stays beside the tokens; an OAuth grant is replaced whole.
-    typed = {item.name for item in METHODS[method.kind].fields(method) if item.secret}
+    typed = {item.name for item in METHODS[method.kind].fields(method)}
     granted.secrets = {n: v for n, v in secrets.items() if n in typed} | granted.secrets
     return granted
 
@@ -285,4 +296,5 @@ def _end(credential: Credential, **outcome: Any) -> bool:
 @transaction.atomic
 def _note(credential: Credential, action: str, *, outcome: str = "ok", **detail: str) -> None:
     credential.connection.sum_up()
-    record(action, on=credential.connection, outcome=outcome, detail=detail)
+    whose = {"user": credential.user.email} if credential.user else {}
+    record(action, on=credential.connection, outcome=outcome, detail=detail | whose)

@@ -41,6 +41,11 @@ class NoTest(Refusal):
     text = "This service has no test. The first call of a flow will show whether it works."
 
 
+class SignInFirst(Refusal):
+    code = "sign-in-first"
+    text = "This connection is tested with your own credential. Sign in first, under Your sign-ins."
+
+
 class TooManyTests(Refusal):
     code = "busy"
     text = "Several tests are running already. Try again in a few seconds."
@@ -60,6 +65,8 @@ def test_of(method: AuthMethod) -> dict[str, Any]:
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
     """Test a stored connection in one environment and keep the report as its last test.
 
+    Where the connection uses the credentials of login users, `by`'s own is tested.
+
     Raises:
         PermissionDenied: `by` is no admin of the connection.
         NoTest, TooManyTests: it can't be tested, or not now.
@@ -68,7 +75,9 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
     policies.require_admin(by, connection)
     if not has_test(connection.service):
         raise NoTest
-    access = fresh_access(connection, environment)
+    if connection.login_user and connection.credential_for(environment, by) is None:
+        raise SignInFirst
+    access = fresh_access(connection, environment, by)
     connection = access.connection
     stored = settings_for(connection, environment)
     report = run(

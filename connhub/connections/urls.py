@@ -14,6 +14,12 @@ urlpatterns = [
     path("<slug:link_name>/rename/", views.rename, name="rename"),
     path("<slug:link_name>/authorize/", views.authorize, name="authorize"),
     path("<slug:link_name>/test/", views.test, name="test"),
+    path("<slug:link_name>/sign-ins/", views.everybodys_sign_ins, name="sign_ins"),
+    path(
+        "<slug:link_name>/sign-ins/<uuid:pk>/remove/",
+        views.remove_persons_sign_in,
+        name="remove_sign_in",
+    ),
     path("<slug:link_name>/revoke/", views.revoke, name="revoke"),
     path("<slug:link_name>/delete/", views.delete, name="delete"),
 ]

@@ -17,7 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, Field, StringConstraints
 
-from connhub.connections.models import LINK_NAME, Connection, Status
+from connhub.connections.models import LINK_NAME, Connection, learn_places, own_credentials
 from connhub.errors import Refusal
 
 from . import flows, keys, registration
@@ -121,6 +121,7 @@ class ConnectionOut(Schema):
     environment: str
     status: str
     access_mode: str
+    login_user: bool = Field(description="Whether calls have to name a user in X-ConnHub-User.")
 
 
 class ConnectionList(Schema):
@@ -139,23 +140,24 @@ def list_connections(
     usable = registration.usable_in(key.integration).order_by("link_name")
     if after:
         usable = usable.filter(link_name__gt=after)
-    rows = usable.select_related("service", "auth_method").prefetch_related("credentials")
+    rows = usable.select_related("service", "auth_method")
+    rows = rows.prefetch_related(own_credentials())
     found = list(rows[: limit + 1])
+    learn_places(found)
     more = found[limit - 1].link_name if len(found) > limit else None
     return {"connections": [_row(c, key) for c in found[:limit]], "next": more}
 
 
 def _row(connection: Connection, key: IntegrationKey) -> dict:
-    credential = connection.credential_for(key.environment)
-    status = Status(credential.status) if credential else Status.NOT_CONNECTED
     return {
         "link_name": connection.link_name,
         "name": connection.name,
         "service": connection.service.slug,
         "kind": connection.auth_method.kind,
         "environment": key.environment.slug,
-        "status": status.name.lower(),
+        "status": connection.standing_in(key.environment).name.lower(),
         "access_mode": connection.access_mode,
+        "login_user": connection.login_user,
     }
 
 

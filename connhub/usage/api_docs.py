@@ -18,13 +18,22 @@ LINK_NAME = {
     "description": "The connection's link name.",
 }
 PROBLEM = {
-    "description": "A problem document (RFC 9457) that says why not.",
+    "description": "A problem document (RFC 9457) that says why not. One of the type"
+    " authorize-as-user has an authorize_url: the page where the user has to authorize.",
     "content": {"application/problem+json": {"schema": {"type": "object"}}},
 }
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
     return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
+
+
+USER = _header(
+    "X-ConnHub-User",
+    "E-mail address of the login user, where the connection uses the credentials of login users:"
+    " somebody with access to the key's integration who has authorized. Where it doesn't, the"
+    " header changes nothing; the call log notes it. It never reaches the service.",
+)
 
 
 def _proxied(method: str) -> dict[str, Any]:
@@ -38,7 +47,7 @@ def _proxied(method: str) -> dict[str, Any]:
             {"in": "path", "name": "path", "required": True, "schema": {"type": "string"}},
             _header("X-ConnHub-Flow", "Slug of the flow that calls."),
             _header("X-ConnHub-Step", "Name of the step that calls."),
-            _header("X-ConnHub-User", "The login user, where the connection uses theirs."),
+            USER,
         ],
         "responses": {"default": {"description": "What the service answers."}, "4XX": PROBLEM},
         "security": SECURITY,
@@ -55,7 +64,7 @@ BY_HAND: dict[str, Any] = {
             "summary": "Fetch the secret itself",
             "description": "Access token, API key, or database parameters and DSN: only if the"
             " connection's access mode is proxy and credentials.",
-            "parameters": [LINK_NAME],
+            "parameters": [LINK_NAME, USER],
             "responses": {"200": {"description": "The credentials."}, "4XX": PROBLEM},
             "security": SECURITY,
         }

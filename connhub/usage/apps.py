@@ -6,9 +6,12 @@ class UsageConfig(AppConfig):
 
     def ready(self):
         from connhub import context
+        from connhub.connections.policies import ways_to_use
 
         from .models import Integration
+        from .policies import through_integrations
 
         context.counted["usage:integrations"] = lambda request: Integration.objects.visible_to(
             request.user
         )
+        ways_to_use.append(through_integrations)

@@ -21,8 +21,8 @@ MOST_BEHIND_S = 5
 DAY_S = 86_400
 FAILED = 400  # from this status on
 COLUMNS = (
-    "at", "connection", "key", "flow", "step", "method", "path", "status", "problem", "took_ms",
-    "bytes_in", "bytes_out",
+    "at", "connection", "key", "flow", "step", "user", "method", "path", "status", "problem",
+    "took_ms", "bytes_in", "bytes_out",
 )  # fmt: skip
 log = logging.getLogger("connhub.usage.calls")
 
@@ -36,6 +36,7 @@ class Entry(NamedTuple):
     key: UUID
     flow: str
     step: str
+    user: str
     method: str
     path: str
     status: int
@@ -127,6 +128,7 @@ def _rows(entries: Sequence[Entry]) -> list[tuple]:
             keys[entry.key],
             entry.flow,
             entry.step,
+            entry.user,
             entry.method[:10],
             entry.path[:300],
             entry.status,

@@ -42,4 +42,6 @@ def _document(route: Route, ready: Ready) -> bytes:
         "credentials": METHODS[method.kind].usable(access.own_values, method),
         "expires_at": access.expires_at.isoformat() if access.expires_at else None,
     }
+    if route.user:
+        document["user"] = route.user.email
     return json.dumps(document, ensure_ascii=False).encode()

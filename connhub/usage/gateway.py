@@ -36,7 +36,8 @@ from .routes import Ready, Route, Routes
 PREFIX = b"/api/v1/connections/"
 BEARER = re.compile(rb"bearer +(chk_[A-Za-z0-9_-]{43})", re.IGNORECASE)
 FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
-LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, b"x-connhub-user": 254}
+USER = b"x-connhub-user"
+LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, USER: 254}
 # Keys that this process has not seen yet, by address: they cost a query each.
 UNKNOWN_KEYS = "600/minute"
 # At most so often for each connection: renewals that a 401 asks for, records of redactions.
@@ -79,7 +80,7 @@ class Gateway:
         self.per_key = Limit(settings.PROXY_RATE_KEY)
         self.per_connection = Limit(settings.PROXY_RATE_CONNECTION)
         self.unknown_keys = Limit(UNKNOWN_KEYS)
-        self.used: set[tuple[Any, int]] = set()
+        self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
         self.background: set[asyncio.Task] = set()
         self.random = b""
@@ -137,7 +138,7 @@ class Gateway:
         require_few(call.headers)
         route = call.route = await self._find(call, ip)
         self.per_connection.take(route.connection.pk, call.at)
-        call.flow, call.step = _caller_of(call)
+        call.flow, call.step, call.user = _caller_of(call)
         self.calls.require_writable()
         if is_proxy:
             await self._proxy(call, route)
@@ -154,13 +155,13 @@ class Gateway:
             self.per_key.take(call.digest, call.at)
         else:
             self.unknown_keys.take(ip, call.at)
-        return await self.routes.find(call.digest, call.link_name, call.at)
+        return await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
 
     async def _proxy(self, call: Call, route: Route) -> None:
-        ready = await self.routes.fresh(route, call.digest, call.at)
-        use = (route.key.pk, route.connection.pk)
+        ready = await self.routes.fresh(route, call.at)
+        use = (route.key.pk, route.connection.pk, route.user.pk if route.user else None)
         if use not in self.used:
-            await self.records.write(records.first_use, route.key, route.connection)
+            await self.records.write(records.first_use, route.key, route.connection, route.user)
             self.used.add(use)
         try:
             await pass_on(self.pools.of(route, call.at), ready, call)
@@ -176,12 +177,14 @@ class Gateway:
         except CredentialsNotAllowed:
             await self._record_read(route, outcome="denied")
             raise
-        ready = await self.routes.fresh(route, call.digest, call.at)
+        ready = await self.routes.fresh(route, call.at)
         await self._record_read(route)
         await credentials.hand_out(call, route, ready)
 
     async def _record_read(self, route: Route, **details: str) -> None:
-        await self.records.write(records.credential_read, route.key, route.connection, **details)
+        await self.records.write(
+            records.credential_read, route.key, route.connection, route.user, **details
+        )
 
     def _renew_after_refusal(self, ready: Ready, now: float) -> None:
         """Later calls get a new token: the service may have ended this one before its time."""
@@ -223,6 +226,7 @@ class Gateway:
                 key=route.key.pk,
                 flow=call.flow,
                 step=call.step,
+                user=call.user,
                 method=call.method,
                 path=path,
                 status=call.status,
@@ -255,18 +259,31 @@ class Gateway:
             self.lately = {what: at for what, at in self.lately.items() if now - at < RARELY_S}
 
 
-def _caller_of(call: Call) -> tuple[str, str]:
-    """The flow and the step that the caller says it is. Raises: BadHeader."""
+def _caller_of(call: Call) -> tuple[str, str, str]:
+    """The flow and step that the caller says it is, and the user it says it acts for.
+
+    Raises:
+        BadHeader: one of them is malformed, or there twice.
+    """
     said = LONGEST.keys() & call.named.keys()
     if not said:
-        return "", ""
-    if len(said) < sum(name in LONGEST for name, _ in call.headers):
+        return "", "", ""
+    # Of two users none was taken: where that counts, the route says so.
+    once = LONGEST.keys() - ({USER} if call.route and call.route.connection.login_user else set())
+    if len(said & once) < sum(name in once for name, _ in call.headers):
         raise BadHeader
     texts = {name: _plain(call.named[name], LONGEST[name]) for name in said}
     flow, step = texts.get(b"x-connhub-flow", ""), texts.get(b"x-connhub-step", "")
     if flow and not FLOW.fullmatch(flow):
         raise BadHeader
-    return flow, step
+    return flow, step, texts.get(USER, "")
+
+
+def _user_of(call: Call) -> str:
+    """The address that the call names as its user's; "" if it names none, or not exactly one."""
+    if USER not in call.named or len(values_of(call.headers, USER)) > 1:
+        return ""
+    return call.named[USER].decode(errors="replace").strip().lower()[:254]
 
 
 def _plain(value: bytes, longest: int) -> str:

@@ -296,6 +296,8 @@ class Call(models.Model):
     )
     flow = models.CharField(max_length=60, blank=True)
     step = models.CharField(max_length=80, blank=True)
+    # The address that the caller named; it was checked only where it decided on the credential.
+    user = models.CharField("login user", max_length=254, blank=True)
     method = models.CharField(max_length=10)
     path = models.CharField(max_length=300)
     status = models.PositiveSmallIntegerField()

@@ -7,9 +7,10 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, Role, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.connections.models import Connection
+from connhub.connections.policies import usable_by
 from connhub.sharing import roles
 
-from .models import Integration, Project, Registration
+from .models import Availability, Integration, Project, Registration
 
 
 def may_create(user: User) -> bool:
@@ -56,10 +57,12 @@ def projects_open_to(user: User) -> QuerySet[Project]:
 
 def usable_connections(user: User) -> QuerySet[Connection]:
     """Those the person administers, or may use already in an integration that they belong to."""
+    return Connection.objects.live().filter(usable_by(user))
+
+
+def through_integrations(user: User) -> Q:
+    """The condition that a connection may be used in an integration that the person belongs to."""
     belonging = belonging_to(user)
     registered = Registration.objects.filter(integration__in=belonging.values("pk"))
-    return Connection.objects.live().filter(
-        roles.administered_by(user, Connection)
-        | Q(pk__in=registered.values("connection"))
-        | Q(availability__project__in=belonging.values("project"))
-    )
+    of_project = Availability.objects.filter(project__in=belonging.values("project"))
+    return Q(pk__in=registered.values("connection")) | Q(pk__in=of_project.values("connection"))

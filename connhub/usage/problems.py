@@ -15,7 +15,6 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 # The page that mends it, where that is not the connection's summary.
 PAGES = {
-    "authorize-as-user": "authorize",
     "not-connected": "authorize",
     "reconnect-needed": "authorize",
 }
@@ -39,11 +38,20 @@ class NotUsable(Refusal):
 
 
 class AuthorizeAsUser(Refusal):
+    """The same for a user who is missing, unknown or has no access as for one to authorize.
+
+    `environment` is the slug of the one to authorize for, where it has settings of its own.
+    """
+
     code = "authorize-as-user"
     text = (
-        "This connection uses the credentials of the login user, and this user has authorized "
-        "none. Name the user in X-ConnHub-User, and have them authorize."
+        "This connection uses the credentials of the login user. Name one user with access to the "
+        "key's integration in X-ConnHub-User, and have them authorize at authorize_url."
     )
+
+    def __init__(self, environment: str) -> None:
+        self.environment = environment
+        super().__init__()
 
 
 class NotHTTP(Refusal):
@@ -152,6 +160,10 @@ def document(refusal: Refusal, *, request_id: str, link_name: str | None = None)
     }
     if link_name:
         problem["connection"] = settings.CONNHUB_URL + _page(refusal.code, link_name)
+    if isinstance(refusal, AuthorizeAsUser) and link_name:
+        query = f"?environment={refusal.environment}" if refusal.environment else ""
+        page = reverse("sign_in_to", args=[link_name])
+        problem["authorize_url"] = settings.CONNHUB_URL + page + query
     return json.dumps(problem, ensure_ascii=False).encode()
 
 

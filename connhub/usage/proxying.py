@@ -60,6 +60,7 @@ class Call:
     digest: str = ""
     flow: str = ""
     step: str = ""
+    user: str = ""  # whom the caller says it acts for
     route: Route | None = None
     status: int = 0  # once an answer has begun
     problem: str = ""
@@ -83,7 +84,7 @@ class Call:
 
 
 class Pools:
-    """The pooled connections of one process, apart for each connection and environment.
+    """The pooled connections of one process, apart for each connection, environment and login user.
 
     What a service leaves behind on a socket is never met by a call with another credential.
     """
@@ -93,7 +94,8 @@ class Pools:
         self._used_at: dict[Hashable, float] = {}
 
     def of(self, route: Route, now: float) -> Client:
-        whose = (route.connection.pk, route.key.environment_id)
+        user = route.user.pk if route.user else None
+        whose = (route.connection.pk, route.key.environment_id, user)
         self._used_at[whose] = now
         return self._clients.get(whose) or self._open(whose)
 

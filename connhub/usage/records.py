@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from connhub.accounts.models import User
 from connhub.audit.log import HEAD, AuditUnavailable, record
 from connhub.audit.models import Event, Head
 from connhub.connections.models import Connection
@@ -76,21 +77,34 @@ def _together(batch: Sequence[Waiting]) -> None:
 
 
 @transaction.atomic
-def credential_read(key: IntegrationKey, connection: Connection, *, outcome: str = "ok") -> None:
-    """That a key was handed the secret, or refused it. Raises: AuditUnavailable."""
-    record("credential.read", by=key, on=connection, outcome=outcome, change=False)
+def credential_read(
+    key: IntegrationKey, connection: Connection, user: User | None, *, outcome: str = "ok"
+) -> None:
+    """That a key was handed the secret (a login user's), or refused it. Raises: AuditUnavailable."""
+    record(
+        "credential.read",
+        by=key,
+        on=connection,
+        outcome=outcome,
+        detail=_whose(user),
+        change=False,
+    )
 
 
 @transaction.atomic
-def first_use(key: IntegrationKey, connection: Connection) -> None:
-    """That a key made its first call over a connection: once for good. Raises: AuditUnavailable."""
+def first_use(key: IntegrationKey, connection: Connection, user: User | None) -> None:
+    """That a key made its first call with a credential: once for good. Raises: AuditUnavailable."""
     # All processes queue here, so that no two of them find nothing.
     Head.objects.select_for_update().filter(pk=HEAD).first()
     known = Event.objects.about(connection).filter(
         action=FIRST_USED, actor_type=key._meta.model_name, actor_id=str(key.pk)
     )
-    if not known.exists():
-        record(FIRST_USED, by=key, on=connection, change=False)
+    if not known.filter(detail=_whose(user)).exists():
+        record(FIRST_USED, by=key, on=connection, detail=_whose(user), change=False)
+
+
+def _whose(user: User | None) -> dict[str, str]:
+    return {"user": user.email} if user else {}
 
 
 @transaction.atomic

@@ -12,18 +12,20 @@ from django.db import Error as DatabaseFailed
 from django.db import close_old_connections
 from django.utils import timezone
 
+from connhub.accounts.models import User
 from connhub.connections.access import Access, AddressIncomplete, ReconnectNeeded, prepare
 from connhub.connections.auth import METHODS
 from connhub.connections.calling.injection import Injector
 from connhub.connections.calling.paths import Base
-from connhub.connections.models import Connection, Credential
+from connhub.connections.models import Connection, Credential, own_credentials
 from connhub.connections.refresh import MARGIN, POLL_S, ensure_fresh
 from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 
+from . import acting
 from .models import Integration, IntegrationKey
-from .problems import AuthorizeAsUser, NotUsable, Unauthorized
+from .problems import NotUsable, Unauthorized
 from .registration import usable_in
 from .revision import DatabaseAway, Revision
 
@@ -32,7 +34,7 @@ IDLE_S = 900
 # How long a failed early renewal rests, while the token is still good.
 RENEWAL_REST_S = 5
 
-Place = tuple[str, str]  # a key's digest and a link name
+Place = tuple[str, str, str]  # a key's digest, a link name, and a login user's address or ""
 Result = TypeVar("Result")
 
 
@@ -52,10 +54,12 @@ class Ready:
 class Route:
     """What a key may do with a connection: all that a call needs, or why there can be none."""
 
+    place: Place
     key: IntegrationKey
     key_expires_at: float
     connection: Connection
     outcome: Ready | Refusal
+    user: User | None = None  # whose credential it uses, if not the connection's own
     used_at: float = 0.0
 
     def open(self) -> Ready:
@@ -86,8 +90,11 @@ class Routes:
         """Whether the key was a good one at some time in this process."""
         return digest in self._keys
 
-    async def find(self, digest: str, link_name: str, now: float) -> Route:
+    async def find(self, digest: str, link_name: str, now: float, user: str = "") -> Route:
         """The route of a key, by its token's digest, to a link name.
+
+        `user` is the address of whom the call is for; it counts only where the connection uses
+        the credentials of login users.
 
         Raises:
             Unauthorized: the key is unknown, revoked or expired.
@@ -98,27 +105,32 @@ class Routes:
         if changes != self._changes:
             self._changes = changes
             self._outdated, self._routes = self._outdated | self._routes, {}
-        place = (digest, link_name)
+        place = (digest, link_name, "")
         route = self._routes.get(place) or await self._look_up(place)
+        if user and route.connection.login_user:
+            place = (digest, link_name, user)
+            route = self._routes.get(place) or await self._look_up(place)
         if route.key_expires_at <= now:
             raise Unauthorized
         route.used_at = now
         return route
 
-    async def fresh(self, route: Route, digest: str, now: float) -> Ready:
+    async def fresh(self, route: Route, now: float) -> Ready:
         """What a call needs, with a token that is good now.
 
         Raises:
             Refusal: the connection can't be used, or its token could not be renewed.
         """
         ready = route.open()
-        credential = ready.access.credential
-        if credential and ready.renew_at <= now:
-            await self._renew(credential)
-            ready = (await self._look_up((digest, route.connection.link_name))).open()
-            ready.renew_at = max(ready.renew_at, min(now + RENEWAL_REST_S, ready.expires_at))
-        if ready.expires_at <= now:
-            raise ReconnectNeeded
+        try:
+            if ready.access.credential and ready.renew_at <= now:
+                await self._renew(ready.access.credential)
+                ready = (await self._look_up(route.place)).open()
+                ready.renew_at = max(ready.renew_at, min(now + RENEWAL_REST_S, ready.expires_at))
+            if ready.expires_at <= now:
+                raise ReconnectNeeded
+        except ReconnectNeeded as refusal:
+            raise acting.as_user_needs(route.connection, route.key, refusal) from None
         return ready
 
     async def force_renewal(self, credential: Credential) -> None:
@@ -151,7 +163,9 @@ class Routes:
             raise
         self._keys.add(place[0])
         # A change that came meanwhile may not be seen in it: then only this call uses it.
-        if changes == self._changes:
+        # Names that anybody could make up are not kept either.
+        is_made_up = bool(place[2]) and route.user is None
+        if changes == self._changes and not is_made_up:
             self._keep(place, route)
         return route
 
@@ -205,7 +219,7 @@ def renew(credential: Credential) -> None:
         time.sleep(POLL_S)
 
 
-def look_up(digest: str, link_name: str, before: Route | None) -> Route:
+def look_up(digest: str, link_name: str, email: str, before: Route | None) -> Route:
     """The route as the database has it; what `before` opened is kept if its rows are the same.
 
     Raises:
@@ -219,32 +233,37 @@ def look_up(digest: str, link_name: str, before: Route | None) -> Route:
     connection = _connection(key.integration, link_name)
     if connection is None:
         raise NotUsable
-    outcome: Ready | Refusal
+    route = Route(
+        (digest, link_name, email), key, key.expires_at.timestamp(), connection, NotUsable()
+    )
     try:
-        outcome = _make_ready(connection, key, before)
+        if connection.login_user:
+            route.user = acting.login_user(connection, key, email)
+        route.outcome = _make_ready(connection, key, route.user, before)
     except Refusal as refusal:
-        outcome = refusal
-    return Route(key, key.expires_at.timestamp(), connection, outcome)
+        route.outcome = refusal
+    return route
 
 
 def _connection(integration: Integration, link_name: str) -> Connection | None:
     return (
         usable_in(integration)
         .filter(link_name=link_name)
-        .select_related("service", "auth_method", "oauth_app")
-        .prefetch_related("credentials", "settings", "service__endpoints")
+        .select_related("service", "auth_method__service", "oauth_app")
+        .prefetch_related(own_credentials(), "settings", "service__endpoints")
         .first()
     )
 
 
-def _make_ready(connection: Connection, key: IntegrationKey, before: Route | None) -> Ready:
-    if connection.login_user:
-        raise AuthorizeAsUser
-    facts = (key.environment_id, *_facts(connection))
+def _make_ready(
+    connection: Connection, key: IntegrationKey, user: User | None, before: Route | None
+) -> Ready:
+    credential = connection.credential_for(key.environment, user)
+    facts = (key.environment_id, *_facts(connection, credential))
     if before and isinstance(before.outcome, Ready) and before.outcome.facts == facts:
         return before.outcome
     try:
-        access = prepare(connection, key.environment)
+        access = prepare(connection, key.environment, user)
         base = _base(access)
     except (BadAddress, Unfilled):
         raise AddressIncomplete from None
@@ -267,12 +286,13 @@ def _base(access: Access) -> Base | None:
     return Base.parse(access.base_url, plain_http=service.base_url.startswith("http://"))
 
 
-def _facts(connection: Connection) -> tuple:
+def _facts(connection: Connection, credential: Credential | None) -> tuple:
     """All rows that a prepared connection was made from, as they are stored."""
     service = connection.service
     rows = [connection, service, connection.auth_method]
     rows += [connection.oauth_app] if connection.oauth_app else []
-    rows += [*connection.settings.all(), *connection.credentials.all(), *service.endpoints.all()]
+    rows += [*connection.settings.all(), *service.endpoints.all()]
+    rows += [credential] if credential else []
     return tuple(
         {name: value for name, value in vars(row).items() if not name.startswith("_")}
         for row in rows

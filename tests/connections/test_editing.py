@@ -8,8 +8,8 @@ from connhub.audit.log import AuditUnavailable
 from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
 from connhub.connections.access import prepare
+from connhub.connections.edit_form import EditForm
 from connhub.connections.editing import SecretAskedAgain, edit
-from connhub.connections.forms import EditForm
 from connhub.connections.lifecycle import Details
 from connhub.connections.models import Connection, Credential, Status
 from connhub.services.models import OAuthApp
@@ -223,7 +223,8 @@ def test_edit_that_cannot_be_put_on_record_is_not_done(monkeypatch, ada, connect
 def test_login_user_survives_the_form(ada, connection):
     Connection.objects.update(login_user=True)
     connection.refresh_from_db()
-    form = EditForm({"name": "Billing", "access_mode": "proxy"}, connection=connection)
+    typed = {"name": "Billing", "access_mode": "proxy", "login_user": "on"}
+    form = EditForm(typed, connection=connection)
 
     assert form.is_valid(), form.errors
     edit(connection, form.details, by=ada)

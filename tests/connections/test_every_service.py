@@ -29,7 +29,6 @@ SAMPLES = {
     "port": "443",
     "host": "db.example",
     "email": "ada@acme.example",
-    "host_key": f"SHA256:{'A' * 43}",
 }
 
 
@@ -89,7 +88,9 @@ def _sample(asked: Field) -> str:
         return CANARY if asked.required or asked.name != "token" else ""
     if asked.kind == "multiline" and not asked.required:
         return ""
-    return SAMPLES.get(asked.name) or asked.placeholder or asked.default or "1"
+    if asked.name == "host_key":
+        return f"SHA256:{'A' * 43}"
+    return asked.placeholder or asked.default or SAMPLES.get(asked.name, "1")
 
 
 @pytest.fixture

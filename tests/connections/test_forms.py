@@ -4,7 +4,8 @@ import pytest
 
 from connhub.accounts.models import Environment
 from connhub.connections import lifecycle
-from connhub.connections.forms import CreateForm, EditForm, RenameForm
+from connhub.connections.edit_form import EditForm
+from connhub.connections.forms import CreateForm, RenameForm
 from connhub.connections.models import AccessMode, Credential
 from connhub.services.models import OAuthApp
 from tests.conftest import CANARY
@@ -422,6 +423,7 @@ def test_edit_starts_from_what_is_stored(ada, oauth):
         "name": "CRM",
         "description": "Ours",
         "access_mode": "proxy",
+        "login_user": False,
         "client_id": "id",
         "client_secret": None,
         "scopes": ["write"],

@@ -21,7 +21,7 @@ from tests.servers.process import (
     unavailable,
 )
 
-USER, PASSWORD = "grace", "correct horse battery staple"
+USER, OTHER_USER, PASSWORD = "grace", "linus", "correct horse battery staple"
 TIMEOUT_S = 30
 
 ClientAuth = Literal["client_secret_basic", "client_secret_post", "public"]
@@ -60,6 +60,7 @@ class OAuthServer:
     port: int
     control_token: str
     user: str = USER
+    other_user: str = OTHER_USER
     password: str = PASSWORD
 
     @property
@@ -149,11 +150,11 @@ class OAuthServer:
         entries = self._control("token-requests")
         return [TokenRequest(**{**e, "at": datetime.fromisoformat(e["at"])}) for e in entries]
 
-    def authorize(self, authorization_url: str, *, allow: bool = True) -> str:
+    def authorize(self, authorization_url: str, *, allow: bool = True, user: str = "") -> str:
         """Sign in and answer the consent page as a person would; the URL that leads back."""
         with requests.Session() as browser:
             page = self._visit(browser, "GET", authorization_url)
-            who = {"username": self.user, "password": self.password}
+            who = {"username": user or self.user, "password": self.password}
             page = self._visit(browser, "POST", page.url, {**read_form(page.text), **who})
             if page.is_redirect:  # refused without asking
                 return page.headers["Location"]
@@ -192,7 +193,7 @@ def oauth() -> Iterator[OAuthServer]:
         "OAUTH_SERVER_CONTROL_TOKEN": server.control_token,
         "OAUTH_SERVER_DATABASE": str(folder / "oauth.sqlite3"),
         "OAUTH_SERVER_SECRET_KEY": secrets.token_urlsafe(32),
-        "OAUTH_SERVER_USER": server.user,
+        "OAUTH_SERVER_USERS": f"{server.user},{server.other_user}",
         "OAUTH_SERVER_PASSWORD": server.password,
     }
     with running(

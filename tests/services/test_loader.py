@@ -11,7 +11,7 @@ from django.db import IntegrityError
 from connhub.accounts.models import User
 from connhub.audit.models import Event
 from connhub.connections.access import prepare
-from connhub.connections.forms import EditForm
+from connhub.connections.edit_form import EditForm
 from connhub.connections.models import Connection
 from connhub.services import loader
 from connhub.services.loader import CatalogueError, Changes, Entry, load, read

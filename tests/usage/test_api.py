@@ -68,6 +68,7 @@ def test_list_tells_how_each_connection_stands_in_the_key_s_environment(call, re
                 "environment": "development",
                 "status": "connected",
                 "access_mode": "proxy",
+                "login_user": False,
             }
         ],
         "next": None,

@@ -376,6 +376,7 @@ def entry(key, **more):
             "key": key.pk,
             "flow": "",
             "step": "",
+            "user": "",
             "method": "GET",
             "path": "/x" * 400,
             "status": 200,

@@ -11,6 +11,7 @@ class ApiKey(Method):
 
     kind = "api_key"
     label = "API key"
+    is_personal = True
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return tuple(

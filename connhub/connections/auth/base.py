@@ -93,10 +93,19 @@ class Method:
     signs_with_app = False  # whether every call takes the OAuth app's id and secret
     state_names: tuple[str, ...] = ()  # which parameters of an answer may hold the state
     denies_unnamed = False  # whether a provider may say no without any of them
+    is_personal = False  # whether what it asks for may be each login user's own
 
     def is_interactive(self, method: AuthMethod) -> bool:
         """Whether connecting sends the person to the provider."""
         return False
+
+    def offers_login_user(self, method: AuthMethod) -> bool:
+        """Whether a connection may use the credentials of login users."""
+        return self.is_interactive(method) or self.is_personal
+
+    def personal_fields(self, method: AuthMethod) -> tuple[Field, ...]:
+        """Those of the fields that each login user fills in for themself."""
+        return self.fields(method) if self.is_personal else ()
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         """What the form asks besides the service's parameters."""

@@ -10,6 +10,7 @@ class Basic(Method):
 
     kind = "basic"
     label = "Basic"
+    is_personal = True
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         config = method.config

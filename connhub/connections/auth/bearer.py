@@ -8,6 +8,7 @@ class Bearer(Method):
 
     kind = "bearer"
     label = "Bearer token"
+    is_personal = True
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         config = method.config

@@ -37,7 +37,7 @@ class TwoStep(TokenMethod):
 
     kind = "two_step"
     label = "Sign-in request"
-    connects = True
+    connects = is_personal = True
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         specs = [{"secret": True} | field for field in method.config["fields"]]

@@ -13,8 +13,10 @@ from .. import editing, lifecycle, policies, testing
 from ..access import main_settings
 from ..auth import is_interactive
 from ..connecting import ConnectFailed
-from ..forms import EditForm, RenameForm
+from ..edit_form import EditForm
+from ..forms import RenameForm
 from ..models import Connection
+from .signing_in import reopen
 
 CHANGE_SALT, CHANGE_MAX_AGE_S = "connections.change", 3600
 
@@ -78,6 +80,8 @@ def edit(request, link_name):
 @require_http_methods(["GET", "POST"])
 def authorize(request, link_name):
     connection = _administered(request, link_name)
+    if connection.login_user:
+        return reopen(request, connection)
     environment = _environment(request, connection)
     policies.require_connect_in(request.user, environment)
     change = request.GET.get("change", "")

@@ -45,7 +45,10 @@ def new(request, slug):
     if not policies.may_connect_in(request.user, form.chosen_environment):
         raise PermissionDenied
     report = granted = None
-    if context["has_test"]:
+    if "test" in request.POST and form.wants_login_user:
+        form.add_error("login_user", "Nobody has signed in yet, so there is nothing to test.")
+        return _ask_again(request, context)
+    if context["has_test"] and not form.wants_login_user:
         report, granted = testing.rehearse(method, form.details)
     if report and ("test" in request.POST or not (report.ok or "anyway" in request.POST)):
         template = "connections/_report.html" if wants_fragment(request) else "connections/new.html"
@@ -75,9 +78,10 @@ def _create(request, form, report, granted):
     if report:
         tested = connection.credential_for(environment)
         testing.note(connection, report, by=request.user, credential=tested)
-    if is_interactive(form.method):
+    if is_interactive(form.method) and not connection.login_user:
         return _go_on(request, connection, environment)
-    messages.success(request, f"{connection} is made.")
+    more = " Each person signs in under Your sign-ins." if connection.login_user else ""
+    messages.success(request, f"{connection} is made.{more}")
     here = connection.get_absolute_url()
     return HttpResponseClientRedirect(here) if request.htmx else HttpResponseSeeOther(here)
 
@@ -96,7 +100,7 @@ def _go_on(request, connection, environment):
 def callback(request, service):
     """The redirect URI: takes in the provider's answer and goes on to a clean URL."""
     try:
-        connection = authorize.finish(
+        credential = authorize.finish(
             service,
             dict(request.GET.lists()),
             by=request.user,
@@ -104,9 +108,12 @@ def callback(request, service):
         )
     except authorize.AuthorizationFailed as error:
         messages.error(request, str(error))
-        response = redirect(error.connection or "connections:list")
+        elsewhere = error.connection or "connections:list"
+        response = redirect("sign_ins" if error.of_login_user else elsewhere)
     else:
-        messages.success(request, f"{connection} is connected.")
-        response = redirect(connection)
+        connection, is_own = credential.connection, credential.user is not None
+        said = f"You are signed in to {connection}." if is_own else f"{connection} is connected."
+        messages.success(request, said)
+        response = redirect("sign_ins" if is_own else connection)
     response["Referrer-Policy"] = "no-referrer"
     return response

@@ -6,16 +6,17 @@ from django.views.decorators.vary import vary_on_headers
 from connhub.accounts.models import Environment
 from connhub.audit.models import Event
 from connhub.htmx import wants_fragment
+from connhub.paging import page
 from connhub.services.models import Service
 from connhub.sharing import roles
 
 from .. import listing as rows
-from .. import policies, testing
+from .. import policies, sign_ins, testing
 from ..access import main_settings
 from ..auth import METHODS, is_interactive
 from ..fields import parameters_of
 from ..forms import SHOW, FilterForm
-from ..models import Connection, Status
+from ..models import Connection, Status, learn_places
 
 
 @require_safe
@@ -64,6 +65,7 @@ def _listing(request, page_template, *, only_own=False):
 def summary(request, link_name):
     visible = Connection.objects.visible_to(request.user).for_summary()
     connection = get_object_or_404(visible, link_name=link_name)
+    learn_places([connection])
     days = rows.calls_by_day(connection)
     calls = sum(day["ok"] + day["failed"] for day in days)
     failed = sum(day["failed"] for day in days)
@@ -85,6 +87,9 @@ def summary(request, link_name):
         "drift": _drift(connection),
         "public_url": settings.CONNHUB_URL,
     }
+    if connection.login_user:
+        people = sign_ins.people_of(connection)
+        context |= {"page": page(people, sign_ins.PEOPLE_BY_NAME, {}, 10), "total": people.count()}
     template = (
         "connections/_summary.html" if wants_fragment(request) else "connections/summary.html"
     )
@@ -96,7 +101,7 @@ def _stages(connection):
     found = []
     for environment in Environment.objects.all():
         credential = connection.credential_for(environment)
-        status = Status(credential.status) if credential else Status.NOT_CONNECTED
+        status = connection.standing_in(environment)
         own = credential is not None and credential.environment_id is not None
         found.append(
             {

@@ -1,4 +1,4 @@
-"""`python -m tests.servers.oauth PORT`: make the database and the user, then serve on loopback."""
+"""`python -m tests.servers.oauth PORT`: make the database and the users, then serve on loopback."""
 
 import os
 import socketserver
@@ -28,9 +28,8 @@ class QuietHandler(WSGIRequestHandler):
 def main(port: int) -> None:
     """Serve until the process is told to end."""
     call_command("migrate", verbosity=0)
-    get_user_model().objects.create_user(
-        os.environ["OAUTH_SERVER_USER"], password=os.environ["OAUTH_SERVER_PASSWORD"]
-    )
+    for name in os.environ["OAUTH_SERVER_USERS"].split(","):
+        get_user_model().objects.create_user(name, password=os.environ["OAUTH_SERVER_PASSWORD"])
     with make_server("127.0.0.1", port, application, ThreadedServer, QuietHandler) as server:
         server.serve_forever()
 
