@@ -3,7 +3,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from connhub import health
-from connhub.connections.views import callback, profile_connections
+from connhub.connections.views import callback, profile_connections, readiness
 from connhub.usage.api import api
 from connhub.usage.views import usage
 
@@ -13,6 +13,7 @@ urlpatterns = [
     path("connections/<slug:link_name>/usage/", usage, name="connection_usage"),
     path("connections/", include("connhub.connections.urls")),
     path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
+    path("readiness/", readiness, name="readiness"),
     path("services/", include("connhub.services.urls")),
     path("integrations/", include("connhub.usage.urls")),
     path("profile/connections/", profile_connections, name="profile_connections"),

@@ -91,7 +91,7 @@ class EnvironmentForm(forms.Form):
 
     def clean_name(self) -> str:
         name = self.cleaned_data["name"]
-        others = Environment.objects.exclude(pk=self.environment.pk if self.environment else None)
-        if others.filter(name=name).exists():
+        namesake = Environment.objects.filter(name=name).first()
+        if namesake and namesake != self.environment:
             raise forms.ValidationError(EnvironmentNameTaken.text)
         return name

@@ -76,6 +76,12 @@ class FilterForm(forms.Form):
         return self.wanted.get("sort") or "name"
 
 
+class ReadinessForm(FilterForm):
+    """The readiness board's filters; with `gaps` only what is missing or doesn't work is shown."""
+
+    gaps = forms.ChoiceField(required=False, choices=[("1", "Only gaps")])
+
+
 def _slugs(offered: Iterable[Service | Environment]) -> list[tuple[str, str]]:
     return [(thing.slug, thing.name) for thing in offered]
 

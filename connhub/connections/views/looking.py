@@ -11,9 +11,10 @@ from connhub.sharing import roles
 
 from .. import listing as rows
 from .. import policies, testing
+from .. import readiness as board
 from ..access import main_settings
 from ..auth import METHODS
-from ..forms import SHOW, FilterForm
+from ..forms import SHOW, FilterForm, ReadinessForm
 from ..models import Connection, Status
 
 
@@ -57,6 +58,27 @@ def _listing(request, page_template, *, only_own=False):
         context["attention"] = list(rows.needing_attention(request.user)[:3])
         return render(request, page_template, context)
     return render(request, "connections/_table.html", context)
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def readiness(request):
+    """Connections by environments, as a page to leave open: it fetches itself every minute."""
+    visible = Connection.objects.visible_to(request.user).filter(login_user=False)
+    services = Service.objects.filter(pk__in=visible.values("service")).only("slug", "name")
+    environments = list(Environment.objects.all())
+    form = ReadinessForm(request.GET, services=services, environments=environments)
+    wanted = board.filtered(visible, form.wanted, environments)
+    context = {
+        "page": board.board(wanted, request.GET, environments),
+        "tallies": board.tallies(visible, environments),
+        "filters": form.wanted,
+        "is_filtered": any(form.wanted.get(name) for name in ("q", "service", "gaps")),
+        "services": services,
+        "environments": environments,
+    }
+    template = "_readiness.html" if wants_fragment(request) else "readiness.html"
+    return render(request, f"connections/{template}", context)
 
 
 @require_safe
