@@ -24,7 +24,7 @@ from .auth.base import Granted
 from .auth.oauth2 import Client
 from .auth.provider import ProviderError
 from .models import Authorization, Connection, Credential, Settings, Status
-from .refresh import client_for
+from .refresh import AppMissing, client_for
 
 LIFETIME = timedelta(minutes=10)
 
@@ -275,6 +275,9 @@ def _client(
     if not METHODS[connection.auth_method.kind].interactive:
         raise NothingToAuthorize
     changed = _with_changes(connection, pending)
+    app, style = changed.oauth_app, connection.auth_method.config.get("token_auth")
+    if app and not app.client_secret and style != "none":
+        raise AppMissing
     probe = Credential(connection=changed, environment=environment)
     return client_for(probe, pending.get("parameters"))
 

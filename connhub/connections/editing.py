@@ -1,17 +1,18 @@
 """Changing a connection: what holds at once, and what only after authorizing again."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
 
-from connhub.accounts.models import User
+from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
 from . import policies
-from .access import main_settings
+from .access import main_settings, settings_for
 from .auth import METHODS
 from .auth.base import Field, Granted
 from .authorize import keep
@@ -47,6 +48,50 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
     """
     policies.require_admin(by, connection)
     return _edit(connection, details, by, _tokens(connection, details, by))
+
+
+def reconnect(
+    connection: Connection,
+    secrets: Mapping[str, str],
+    *,
+    by: User,
+    environment: Environment | None = None,
+) -> None:
+    """New secrets for one environment or (None) for all; service and details stay as they are.
+
+    An environment that had none of its own has from then on.
+
+    Raises:
+        PermissionDenied: `by` is no admin of the connection, or may not connect there.
+        SecretAskedAgain: one that the method needs is missing.
+        ConnectFailed: the service gave no token for them; nothing was changed.
+    """
+    policies.require_admin(by, connection)
+    policies.require_connect_in(by, environment)
+    given = {name: value for name, value in secrets.items() if value}
+    if _wanted(connection) - given.keys():
+        raise SecretAskedAgain
+    parameters = settings_for(connection, environment).parameters
+    # Before the transaction: a slow service must not hold its locks.
+    granted = obtain(connection.auth_method, parameters, given, connection.scopes)
+    _keep_anew(connection, granted, given, by, environment)
+
+
+@transaction.atomic
+def _keep_anew(
+    connection: Connection,
+    granted: Granted,
+    given: Mapping[str, str],
+    by: User,
+    environment: Environment | None,
+) -> None:
+    connection = Connection.objects.locked(connection.pk)
+    policies.require_admin(by, connection)
+    keep(connection, granted, environment=environment)
+    where = environment.slug if environment else "all"
+    record(
+        "connection.reconnected", by=by, on=connection, fields=given, detail={"environment": where}
+    )
 
 
 @transaction.atomic

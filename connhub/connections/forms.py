@@ -90,6 +90,13 @@ class RenameForm(forms.Form):
     name = forms.CharField(label="Connection name", max_length=80, validators=[NO_CONTROLS])
 
 
+def free_link_name(link_name: str) -> str:
+    """The link name, if a new connection may have it. Raises: ValidationError."""
+    if not is_link_name(link_name) or Connection.objects.filter(link_name=link_name).exists():
+        raise forms.ValidationError(BadLinkName.text)
+    return link_name
+
+
 class ConnectionForm(forms.Form):
     """What is asked about a connection, both when it is made and when it is edited."""
 
@@ -250,10 +257,7 @@ class CreateForm(ConnectionForm):
             offered.help_text = "Credentials for other environments take the role admin."
 
     def clean_link_name(self) -> str:
-        link_name = self.cleaned_data["link_name"]
-        if not is_link_name(link_name) or Connection.objects.filter(link_name=link_name).exists():
-            raise forms.ValidationError(BadLinkName.text)
-        return link_name
+        return free_link_name(self.cleaned_data["link_name"])
 
     @property
     def chosen_environment(self) -> Environment | None:

@@ -14,7 +14,7 @@ from connhub.vault.fields import SealedField
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import"})
+RESERVED = frozenset({"new", "export", "import", "deleted"})
 
 
 def is_link_name(text: str) -> bool:
@@ -43,6 +43,7 @@ class AccessMode(models.TextChoices):
     CREDENTIALS = "credentials", "Proxy and credentials"
 
 
+SHOWN = ("name", "link_name", "status", "created_at", "modified_at", "disabled_at")
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
     *("service__driver", "service__test", "auth_method__kind"),
@@ -73,7 +74,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         statuses = Credential.objects.only("connection_id", "environment_id", "user_id", "status")
         return (
             self.select_related("service", "auth_method")
-            .only("name", "link_name", "status", "created_at", "modified_at", *SHOWN_OF_SERVICE)
+            .only(*SHOWN, *SHOWN_OF_SERVICE)
             .prefetch_related(models.Prefetch("credentials", statuses.order_by()))
         )
 

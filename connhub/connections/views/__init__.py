@@ -1,8 +1,9 @@
-from .changing import authorize, delete, edit, rename, revoke, test
+from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
+from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
 from .looking import listing, profile_connections, readiness, summary
 
 __all__ = [
-    "authorize", "callback", "delete", "edit", "gallery", "listing", "new", "profile_connections",
-    "readiness", "rename", "revoke", "summary", "test",
+    "authorize", "callback", "delete", "deleted", "disable", "duplicate", "edit", "enable", "gallery", "listing", "new", "profile_connections",
+    "readiness", "reconnect", "rename", "restore", "revoke", "summary", "test",
 ]  # fmt: skip

@@ -94,6 +94,7 @@ def summary(request, link_name):
         "has_test": testing.has_test(connection.service),
         "is_interactive": METHODS[connection.auth_method.kind].interactive,
         "is_http": METHODS[connection.auth_method.kind].is_http,
+        "has_secret": connection.auth_method.kind != "none",
         "stages": _stages(connection),
         "parameters": main_settings(connection).parameters.items(),
         "days": days,
