@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet
 from django.utils import timezone
 
 from connhub.accounts.models import User
@@ -23,10 +23,11 @@ class GoneForGood(Refusal):
 
 
 def restorable(user: User) -> QuerySet[Connection]:
-    """Deleted connections that the person administers and may still bring back, latest first."""
+    """Deleted connections that the person may still bring back, `until` when; latest first."""
     recent = Connection.objects.filter(deleted_at__gt=timezone.now() - KEPT)
     mine = recent.filter(roles.administered_by(user, Connection))
-    return mine.select_related("service").order_by("-deleted_at", "link_name")
+    until = ExpressionWrapper(F("deleted_at") + KEPT, DateTimeField())
+    return mine.select_related("service").annotate(until=until).order_by("-deleted_at", "link_name")
 
 
 @transaction.atomic

@@ -74,9 +74,7 @@ def _confirmation(request, connection):
 def deleted(request):
     """Deleted connections that the person may still restore."""
     connections = restoring.restorable(request.user)[:200]
-    kept = restoring.KEPT
-    rows = [(connection, connection.deleted_at + kept) for connection in connections]
-    return render(request, "connections/deleted.html", {"rows": rows})
+    return render(request, "connections/deleted.html", {"connections": connections})
 
 
 @require_POST
