@@ -5,12 +5,13 @@ from django.views.generic import RedirectView
 from connhub import health
 from connhub.connections.views import callback, profile_connections, readiness
 from connhub.usage.api import api
-from connhub.usage.views import usage
+from connhub.usage.views import replace, usage
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="connections:list"), name="home"),
     path("", include("connhub.accounts.urls")),
     path("connections/<slug:link_name>/usage/", usage, name="connection_usage"),
+    path("connections/<slug:link_name>/replace/", replace, name="connection_replace"),
     path("connections/", include("connhub.connections.urls")),
     path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
     path("readiness/", readiness, name="readiness"),

@@ -37,6 +37,8 @@ SENTENCES = {
     "connection.revoked": "Revoked",
     "connection.revoked_at_provider": "Revocation at the service",
     "connection.deleted": "Deleted",
+    "connection.replaced": "Replaced by another connection",
+    "connection.took_over": "Took over from another connection",
     "connection.restored": "Restored, without its secret",
     "connection.duplicated": "Duplicated",
     "connection.registered": "Registered with an integration",

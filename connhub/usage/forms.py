@@ -161,3 +161,25 @@ class KeyForm(forms.Form):
     @property
     def expires_in(self) -> timedelta:
         return timedelta(days=self.cleaned_data["days"])
+
+
+class ReplaceForm(forms.Form):
+    """The connection that takes over. `seen` is the one whose preview the person looked at."""
+
+    to = forms.ModelChoiceField(
+        Connection.objects.none(),
+        label="Replace it by",
+        to_field_name="link_name",
+        empty_label="Choose a connection",
+    )
+    seen = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
+
+    def __init__(self, *args, candidates, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["to"].queryset = candidates
+        self.fields["to"].label_from_instance = lambda each: f"{each.name} ({each.link_name})"
+        self.has_any = candidates.exists()
+
+    @property
+    def was_seen(self) -> bool:
+        return self.cleaned_data["seen"] == self.cleaned_data["to"].link_name
