@@ -32,6 +32,8 @@ SENTENCES = {
     "connection.reconnect_needed": "Lost its authorization",
     "connection.tested": "Tested",
     "connection.reconnected": "Reconnected with new credentials",
+    "connection.environment_set": "Got settings of its own in one environment",
+    "connection.environment_dropped": "Gave up its own settings in one environment",
     "connection.disabled": "Disabled",
     "connection.enabled": "Enabled",
     "connection.revoked": "Revoked",

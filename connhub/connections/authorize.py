@@ -296,7 +296,9 @@ def _apply(
         Settings.objects.update_or_create(
             connection=connection,
             environment=environment,
-            defaults={"parameters": pending["parameters"]},
+            defaults={
+                name: pending[name] for name in ("parameters", "base_url") if name in pending
+            },
         )
     return list(pending)
 

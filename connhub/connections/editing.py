@@ -69,7 +69,7 @@ def reconnect(
     policies.require_admin(by, connection)
     policies.require_connect_in(by, environment)
     given = {name: value for name, value in secrets.items() if value}
-    if _wanted(connection) - given.keys():
+    if wanted_secrets(connection) - given.keys():
         raise SecretAskedAgain
     parameters = settings_for(connection, environment).parameters
     # Before the transaction: a slow service must not hold its locks.
@@ -189,7 +189,7 @@ def _new_secrets(
     secrets = _stored_secrets(connection, stored.environment_id)
     if moved and set(secrets) - set(given):
         raise SecretAskedAgain
-    if _wanted(connection) - set(secrets | given):
+    if wanted_secrets(connection) - set(secrets | given):
         raise SecretAskedAgain
     return changed, secrets | given
 
@@ -224,7 +224,7 @@ def _stored_secrets(connection: Connection, environment_id: int | None) -> dict[
     return {name: value for name, value in stored.items() if name in names}
 
 
-def _wanted(connection: Connection) -> set[str]:
+def wanted_secrets(connection: Connection) -> set[str]:
     """The secrets that the connection can't do without."""
     return {item.name for item in _secret_fields(connection) if item.required}
 

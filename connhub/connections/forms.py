@@ -117,7 +117,7 @@ class ConnectionForm(forms.Form):
         self.method, self.service, self.kind = method, method.service, METHODS[method.kind]
         super().__init__(*args, **kwargs)
         if not self.kind.is_http:
-            del self.fields["access_mode"]
+            self.fields.pop("access_mode", None)
         self._add_parameters()
         if self.kind.interactive:
             self._add_app()

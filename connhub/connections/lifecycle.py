@@ -202,26 +202,29 @@ def revoke(connection: Connection, *, by: User, environment: Environment | None 
     """
     connection = Connection.objects.locked(connection.pk)
     policies.require_admin(by, connection)
-    live = _lock_live(connection)
+    live = lock_live(connection)
     if environment:
         live = live.filter(environment=environment, user=None)
     credentials = list(live)
     if not credentials:
         raise NothingToRevoke
-    _destroy(connection, credentials, by)
+    destroy(connection, credentials, by)
     where = {"environment": environment.slug} if environment else {}
     record("connection.revoked", by=by, on=connection, detail=where)
 
 
-def _lock_live(connection: Connection) -> models.QuerySet[Credential]:
+def lock_live(connection: Connection) -> models.QuerySet[Credential]:
+    """Its credentials that hold a secret, locked, with what telling the provider takes."""
     return (
         connection.credentials.live()
         .select_related("connection__service", "connection__auth_method", "connection__oauth_app")
+        # As they are now: the provider is told later, where the tokens came from.
+        .prefetch_related("connection__settings")
         .select_for_update(of=("self",))
     )
 
 
-def _destroy(connection: Connection, live: list[Credential], by: User) -> None:
+def destroy(connection: Connection, live: list[Credential], by: User) -> None:
     """Empty the credentials; a refresh under way can no longer write to them."""
     grants = [(credential, secrets_of(credential)) for credential in live]
     for credential in live:
@@ -276,7 +279,7 @@ def delete(connection: Connection, *, by: User) -> None:
     policies.require_admin(by, connection)
     if refusal := still_in_use(connection, by):
         raise refusal
-    _destroy(connection, list(_lock_live(connection)), by)
+    destroy(connection, list(lock_live(connection)), by)
     _destroy_own_app(connection)
     connection.deleted_at = timezone.now()
     connection.save(update_fields=["deleted_at"])

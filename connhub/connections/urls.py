@@ -19,5 +19,11 @@ urlpatterns = [
     path("<slug:link_name>/duplicate/", views.duplicate, name="duplicate"),
     path("<slug:link_name>/reconnect/", views.reconnect, name="reconnect"),
     path("<slug:link_name>/restore/", views.restore, name="restore"),
+    path("<slug:link_name>/environments/<slug:slug>/", views.environment, name="environment"),
+    path(
+        "<slug:link_name>/environments/<slug:slug>/drop/",
+        views.drop_environment,
+        name="drop_environment",
+    ),
     path("<slug:link_name>/delete/", views.delete, name="delete"),
 ]
