@@ -1,20 +1,22 @@
-from django.conf import settings
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
 from connhub.audit.models import Event
+from connhub.audit.views import NEWEST
 from connhub.htmx import wants_fragment
+from connhub.paging import page
 from connhub.services.models import Service
 from connhub.sharing import roles
 
 from .. import listing as rows
 from .. import policies, testing
 from .. import readiness as board
-from ..access import main_settings
+from ..access import base_url_for, main_settings
 from ..auth import METHODS
 from ..forms import SHOW, FilterForm, ReadinessForm
+from ..guide import snippets
 from ..models import Connection, Status
 
 
@@ -103,7 +105,7 @@ def summary(request, link_name):
         "admins": rows.admins([connection.pk])[connection.pk],
         "events": Event.objects.about(connection)[:8],
         "drift": _drift(connection),
-        "public_url": settings.CONNHUB_URL,
+        "snippets": snippets(connection),
     }
     template = (
         "connections/_summary.html" if wants_fragment(request) else "connections/summary.html"
@@ -130,3 +132,30 @@ def _drift(connection):
         scope for c in connection.credentials.all() if c.connected_at for scope in c.scopes_granted
     }
     return [scope for scope in connection.scopes if granted and scope not in granted]
+
+
+@require_safe
+def guide(request, link_name):
+    """How a flow uses the connection, with code to copy."""
+    visible = Connection.objects.visible_to(request.user).for_summary()
+    connection = get_object_or_404(visible, link_name=link_name)
+    context = {
+        "connection": connection,
+        "snippets": snippets(connection),
+        "is_http": METHODS[connection.auth_method.kind].is_http,
+        "base_url": base_url_for(connection, main_settings(connection), None),
+        "integrations": connection.integrations.visible_to(request.user)[:10],
+    }
+    return render(request, "connections/guide.html", context)
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def activity(request, link_name):
+    """Everything on record about the connection, newest first."""
+    visible = Connection.objects.visible_to(request.user).select_related("service")
+    connection = get_object_or_404(visible, link_name=link_name)
+    events = page(Event.objects.about(connection), NEWEST, request.GET)
+    fragment = wants_fragment(request)
+    template = "connections/_activity.html" if fragment else "connections/activity.html"
+    return render(request, template, {"connection": connection, "page": events})
