@@ -17,6 +17,7 @@ NAVIGATION = (
         "",
         (
             ("connections:list", "Connections", "plug"),
+            ("readiness", "Readiness", "table-cells"),
             ("services:list", "Services", "squares-2x2"),
             ("usage:integrations", "Integrations", "rectangle-group"),
         ),

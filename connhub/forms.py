@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django import forms
+from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
+
+NO_CONTROLS = RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Use a single line of ordinary characters.")
 
 
 class Switch(forms.CheckboxInput):

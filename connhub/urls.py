@@ -7,18 +7,21 @@ from connhub.connections.views import (
     callback,
     own_sign_ins,
     profile_connections,
+    readiness,
     remove_sign_in,
     sign_in_to,
 )
 from connhub.usage.api import api
-from connhub.usage.views import usage
+from connhub.usage.views import replace, usage
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="connections:list"), name="home"),
     path("", include("connhub.accounts.urls")),
     path("connections/<slug:link_name>/usage/", usage, name="connection_usage"),
+    path("connections/<slug:link_name>/replace/", replace, name="connection_replace"),
     path("connections/", include("connhub.connections.urls")),
     path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
+    path("readiness/", readiness, name="readiness"),
     path("services/", include("connhub.services.urls")),
     path("integrations/", include("connhub.usage.urls")),
     path("profile/connections/", profile_connections, name="profile_connections"),

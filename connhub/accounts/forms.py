@@ -2,9 +2,10 @@ from django import forms
 from django.contrib.auth import authenticate, password_validation
 from django.contrib.auth import forms as auth_forms
 
-from connhub.forms import SecretField
+from connhub.forms import NO_CONTROLS, SecretField
 
-from .models import User
+from .environments import EnvironmentNameTaken
+from .models import Environment, User
 
 
 class SetupForm(forms.Form):
@@ -71,3 +72,26 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         if authenticate(self.request, username=self.user.email, password=old) is None:
             raise forms.ValidationError("That is not your present password.")
         return old
+
+
+class EnvironmentForm(forms.Form):
+    """An environment's name, and the few letters that stand for it in lists."""
+
+    name = forms.CharField(max_length=40, validators=[NO_CONTROLS])
+    short = forms.CharField(
+        label="Short form",
+        max_length=6,
+        validators=[NO_CONTROLS],
+        help_text="Up to six letters for lists, such as stg.",
+    )
+
+    def __init__(self, *args, environment: Environment | None = None, **kwargs):
+        self.environment = environment
+        super().__init__(*args, **kwargs)
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"]
+        namesake = Environment.objects.filter(name=name).first()
+        if namesake and namesake != self.environment:
+            raise forms.ValidationError(EnvironmentNameTaken.text)
+        return name

@@ -93,6 +93,10 @@ class Environment(models.Model):
     def __str__(self):
         return self.name
 
+    @property
+    def url_key(self) -> str:
+        return self.slug
+
 
 class SetupCode(models.Model):
     """The one-time code, printed at start, that makes the first super admin; kept as a hash."""

@@ -12,6 +12,8 @@ from connhub.audit.log import record
 from .models import User
 
 TOUCH_S = 60
+# On requests that a page left open makes by itself: they don't keep anybody signed in.
+BACKGROUND = "X-ConnHub-Background"
 
 
 def client_ip(request) -> str:
@@ -56,7 +58,7 @@ class SessionLimitsMiddleware:
         started, seen = session.get("started_at", 0), session.get("seen_at", 0)
         if now - started > settings.SESSION_COOKIE_AGE or now - seen > settings.SESSION_IDLE_S:
             logout(request)
-        elif now - seen > TOUCH_S:
+        elif now - seen > TOUCH_S and BACKGROUND not in request.headers:
             session["seen_at"] = now
 
 

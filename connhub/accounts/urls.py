@@ -11,4 +11,8 @@ urlpatterns = [
     path("profile/", views.profile, name="profile"),
     path("profile/password/", views.password, name="password"),
     path("environments/", views.environments, name="environments"),
+    path("environments/add/", views.add_environment, name="add_environment"),
+    path("environments/<slug:slug>/rename/", views.rename_environment, name="rename_environment"),
+    path("environments/<slug:slug>/move/", views.move_environment, name="move_environment"),
+    path("environments/<slug:slug>/remove/", views.remove_environment, name="remove_environment"),
 ]

@@ -2,15 +2,17 @@ from django.contrib import messages
 from django.contrib.auth import login, update_session_auth_hash
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
-from connhub.htmx import changed
+from connhub.htmx import changed, wants_fragment
 
-from . import people, setup
-from .forms import PasswordForm, ProfileForm, SetupForm, SignInForm
+from . import environments as stages
+from . import people, policies, setup
+from .forms import EnvironmentForm, PasswordForm, ProfileForm, SetupForm, SignInForm
 from .models import Environment, User
 
 LOCKED_OUT = "Too many tries. Wait a quarter of an hour, then try again."
@@ -95,7 +97,57 @@ def password(request):
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def environments(request):
-    return render(
-        request, "accounts/environments.html", {"environments": Environment.objects.all()}
-    )
+    context = {
+        "environments": Environment.objects.all(),
+        "may_change": policies.may_administer_account(request.user),
+    }
+    template = "_environments.html" if wants_fragment(request) else "environments.html"
+    return render(request, f"accounts/{template}", context)
+
+
+@require_http_methods(["GET", "POST"])
+def add_environment(request):
+    policies.require_super_admin(request.user)
+    form = EnvironmentForm(request.POST or None)
+    if form.is_valid():
+        added = stages.add(**form.cleaned_data, by=request.user)
+        return _environments_changed(request, f"{added} is the highest environment now.")
+    return render(request, "accounts/environment.html", {"form": form})
+
+
+@require_http_methods(["GET", "POST"])
+def rename_environment(request, slug):
+    environment = _environment(request, slug)
+    initial = {"name": environment.name, "short": environment.short}
+    form = EnvironmentForm(request.POST or None, initial=initial, environment=environment)
+    if form.is_valid():
+        wanted = form.cleaned_data
+        stages.rename(environment, to=wanted["name"], short=wanted["short"], by=request.user)
+        return _environments_changed(request, "Renamed.")
+    return render(request, "accounts/environment.html", {"form": form, "environment": environment})
+
+
+@require_POST
+def move_environment(request, slug):
+    stages.move(_environment(request, slug), up="up" in request.POST, by=request.user)
+    return _environments_changed(request)
+
+
+@require_http_methods(["GET", "POST"])
+def remove_environment(request, slug):
+    environment = _environment(request, slug)
+    if request.method == "POST":
+        stages.remove(environment, by=request.user)
+        return _environments_changed(request, f"{environment} is removed.")
+    return render(request, "accounts/remove_environment.html", {"environment": environment})
+
+
+def _environment(request, slug):
+    policies.require_super_admin(request.user)
+    return get_object_or_404(Environment, slug=slug)
+
+
+def _environments_changed(request, message=""):
+    return changed(request, "environment", then="accounts:environments", message=message)

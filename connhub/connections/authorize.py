@@ -19,7 +19,13 @@ from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
 
 from . import policies
-from .access import AddressIncomplete, CredentialIncomplete, require_open, settings_for
+from .access import (
+    AddressIncomplete,
+    AppMissing,
+    CredentialIncomplete,
+    require_open,
+    settings_for,
+)
 from .auth import METHODS, is_interactive
 from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
@@ -338,6 +344,9 @@ def _values(
     if not is_interactive(connection.auth_method):
         raise NothingToAuthorize
     changed = _with_changes(connection, pending)
+    app, style = changed.oauth_app, connection.auth_method.config.get("token_auth")
+    if app and not app.client_secret and style != "none":
+        raise AppMissing
     probe = Credential(connection=changed, environment=environment)
     return values_of(probe, {}, pending.get("parameters"))
 
@@ -356,7 +365,9 @@ def _apply(
         Settings.objects.update_or_create(
             connection=connection,
             environment=environment,
-            defaults={"parameters": pending["parameters"]},
+            defaults={
+                name: pending[name] for name in ("parameters", "base_url") if name in pending
+            },
         )
     return list(pending)
 

@@ -1,19 +1,19 @@
 """Changing a connection: what holds at once, and what only after authorizing again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
 
-from connhub.accounts.models import User
+from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
 from . import login_users, policies
-from .access import fields_of, main_settings
+from .access import fields_of, main_settings, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
 from .authorize import keep
@@ -38,6 +38,11 @@ class SecretAskedAgain(Refusal):
     text = "Where the secret goes would change, so it has to be entered again."
 
 
+class EachUsersOwn(Refusal):
+    code = "each-users-own"
+    text = "Each person signs in to this connection for themself, under Your sign-ins."
+
+
 def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any]:
     """Change a connection. What needs authorizing again is returned, not made.
 
@@ -56,6 +61,53 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
     """
     policies.require_admin(by, connection)
     return _edit(connection, details, by, _tokens(connection, details, by))
+
+
+def reconnect(
+    connection: Connection,
+    secrets: Mapping[str, str],
+    *,
+    by: User,
+    environment: Environment | None = None,
+) -> None:
+    """New secrets for one environment or (None) for all; service and details stay as they are.
+
+    An environment that had none of its own has from then on.
+
+    Raises:
+        PermissionDenied: `by` is no admin of the connection, or may not connect there.
+        EachUsersOwn: it uses the credentials of login users.
+        SecretAskedAgain: one that the method needs is missing.
+        ConnectFailed: the service gave no token for them; nothing was changed.
+    """
+    policies.require_admin(by, connection)
+    policies.require_connect_in(by, environment)
+    if connection.login_user:
+        raise EachUsersOwn
+    given = {name: value for name, value in secrets.items() if value}
+    if wanted_secrets(connection) - given.keys():
+        raise SecretAskedAgain
+    parameters = settings_for(connection, environment).parameters
+    # Before the transaction: a slow service must not hold its locks.
+    granted = obtain(connection.auth_method, parameters, given, connection.scopes)
+    _keep_anew(connection, granted, given, by, environment)
+
+
+@transaction.atomic
+def _keep_anew(
+    connection: Connection,
+    granted: Granted,
+    given: Mapping[str, str],
+    by: User,
+    environment: Environment | None,
+) -> None:
+    connection = Connection.objects.locked(connection.pk)
+    policies.require_admin(by, connection)
+    keep(connection, granted, environment=environment)
+    where = environment.slug if environment else "all"
+    record(
+        "connection.reconnected", by=by, on=connection, fields=given, detail={"environment": where}
+    )
 
 
 @transaction.atomic
@@ -211,6 +263,11 @@ def asked_of(connection: Connection) -> list[Field]:
 def _main_credentials(connection: Connection) -> QuerySet[Credential]:
     environment = main_settings(connection).environment
     return connection.credentials.filter(user=None, environment=environment).live()
+
+
+def wanted_secrets(connection: Connection) -> set[str]:
+    """The secrets that the connection can't do without."""
+    return _wanted(asked_of(connection))
 
 
 def _wanted(fields: Sequence[Field]) -> set[str]:

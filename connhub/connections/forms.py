@@ -74,12 +74,25 @@ class FilterForm(forms.Form):
         return self.wanted.get("sort") or "name"
 
 
+class ReadinessForm(FilterForm):
+    """The readiness board's filters; with `gaps` only what is missing or doesn't work is shown."""
+
+    gaps = forms.ChoiceField(required=False, choices=[("1", "Only gaps")])
+
+
 def _slugs(offered: Iterable[Service | Environment]) -> list[tuple[str, str]]:
     return [(thing.slug, thing.name) for thing in offered]
 
 
 class RenameForm(forms.Form):
     name = forms.CharField(label="Connection name", max_length=80, validators=[NO_CONTROLS])
+
+
+def free_link_name(link_name: str) -> str:
+    """The link name, if a new connection may have it. Raises: ValidationError."""
+    if not is_link_name(link_name) or Connection.objects.filter(link_name=link_name).exists():
+        raise forms.ValidationError(BadLinkName.text)
+    return link_name
 
 
 class ConnectionForm(forms.Form):
@@ -110,9 +123,9 @@ class ConnectionForm(forms.Form):
         self.method, self.service, self.kind = method, method.service, METHODS[method.kind]
         super().__init__(*args, **kwargs)
         if not self.kind.is_http:
-            del self.fields["access_mode"]
+            self.fields.pop("access_mode", None)
         if not self.kind.offers_login_user(method):
-            del self.fields["login_user"]
+            self.fields.pop("login_user", None)
         self._add_parameters()
         if is_interactive(method):
             self._add_app()
@@ -315,10 +328,7 @@ class CreateForm(ConnectionForm):
             self.add_error("client_secret", "Enter the secret of this client id.")
 
     def clean_link_name(self) -> str:
-        link_name = self.cleaned_data["link_name"]
-        if not is_link_name(link_name) or Connection.objects.filter(link_name=link_name).exists():
-            raise forms.ValidationError(BadLinkName.text)
-        return link_name
+        return free_link_name(self.cleaned_data["link_name"])
 
     @property
     def chosen_environment(self) -> Environment | None:

@@ -107,7 +107,7 @@ def _create(
     environment: Environment | None,
     granted: Granted | None,
 ) -> Connection:
-    connection = _insert(method, details, link_name, by)
+    connection = insert(method, details, link_name, by)
     roles.grant(connection, by, by=by)
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
@@ -125,7 +125,8 @@ def _create(
     return connection
 
 
-def _insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Connection:
+def insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Connection:
+    """The row of a new connection, saved. Raises: LinkNameTaken."""
     connection = Connection(
         name=details.name,
         link_name=link_name,
@@ -180,12 +181,29 @@ def rename(connection: Connection, *, to: str, by: User) -> None:
 
 
 @transaction.atomic
-def revoke(connection: Connection, *, by: User) -> None:
+def set_disabled(connection: Connection, disabled: bool, *, by: User) -> None:
+    """Switch a connection off (every call over it fails) or on again; its secret stays.
+
+    Raises: PermissionDenied.
+    """
+    connection = Connection.objects.locked(connection.pk)
+    policies.require_admin(by, connection)
+    if disabled == bool(connection.disabled_at):
+        return
+    connection.disabled_at = timezone.now() if disabled else None
+    connection.version += 1
+    connection.save(update_fields=["disabled_at", "version", "modified_at"])
+    record("connection.disabled" if disabled else "connection.enabled", by=by, on=connection)
+
+
+@transaction.atomic
+def revoke(connection: Connection, *, by: User, environment: Environment | None = None) -> None:
     """Destroy the connection's credentials, then ask the provider to revoke its tokens.
 
-    Flows fail with `connection-revoked` as soon as this commits. Only then is the provider
-    asked, 10 s for each token; what it answers is recorded and changes nothing here. Where login
-    users sign in, theirs go, and nobody can sign in until it is opened again.
+    With an `environment` only the credential that it has of its own. Flows fail with
+    `connection-revoked` as soon as this commits. Only then is the provider asked, 10 s for each
+    token; what it answers is recorded and changes nothing here. Where login users sign in, theirs
+    go, and nobody can sign in until it is opened again.
 
     Raises:
         PermissionDenied: `by` is not an admin of the connection.
@@ -193,12 +211,17 @@ def revoke(connection: Connection, *, by: User) -> None:
     """
     connection = Connection.objects.locked(connection.pk)
     policies.require_admin(by, connection)
-    live = lock_live(connection.credentials.own())
-    is_open = connection.login_user and connection.status != Status.REVOKED
+    own = connection.credentials.own()
+    live = lock_live(own.filter(environment=environment) if environment else own)
+    is_open = connection.login_user and connection.status != Status.REVOKED and not environment
     if not (live or is_open):
         raise NothingToRevoke
-    _destroy_all(connection, by)
-    record("connection.revoked", by=by, on=connection)
+    if environment:
+        destroy(connection, live, by=by)
+    else:
+        _destroy_all(connection, by)
+    where = {"environment": environment.slug} if environment else {}
+    record("connection.revoked", by=by, on=connection, detail=where)
 
 
 def _destroy_all(connection: Connection, by: User) -> None:

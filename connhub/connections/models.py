@@ -15,7 +15,7 @@ from connhub.vault.fields import SealedField
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import"})
+RESERVED = frozenset({"new", "export", "import", "deleted"})
 
 
 def is_link_name(text: str) -> bool:
@@ -49,7 +49,10 @@ class AccessMode(models.TextChoices):
     CREDENTIALS = "credentials", "Proxy and credentials"
 
 
-WHEN = ("created_at", "modified_at")
+SHOWN = (
+    *("name", "link_name", "status", "login_user"),
+    *("created_at", "modified_at", "disabled_at"),
+)
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
     *("service__driver", "service__test", "auth_method__kind", "auth_method__config"),
@@ -84,8 +87,25 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         statuses = own.only("connection_id", "environment_id", "user_id", "status")
         return (
             self.select_related("service", "auth_method")
-            .only("name", "link_name", "status", "login_user", *WHEN, *SHOWN_OF_SERVICE)
+            .only(*SHOWN, *SHOWN_OF_SERVICE)
             .prefetch_related(models.Prefetch("credentials", statuses.order_by()))
+        )
+
+    def for_readiness(self):
+        """With what the readiness board shows and no more, in two queries however long the list."""
+        serving = Credential.objects.filter(user=None).only(
+            *("connection_id", "environment_id", "user_id", "status"),
+            *("last_error", "tested_at", "expires_at", "renewable"),
+        )
+        return (
+            self.select_related("service")
+            .only(
+                "name",
+                "link_name",
+                "login_user",
+                *(name for name in SHOWN_OF_SERVICE if "auth" not in name),
+            )
+            .prefetch_related(models.Prefetch("credentials", serving.order_by()))
         )
 
 

@@ -25,6 +25,8 @@ def lock_live(credentials: models.QuerySet[Credential]) -> list[Credential]:
         .select_related(
             "connection__service", "connection__auth_method", "connection__oauth_app", "user"
         )
+        # As they are now: the provider is told later, where the tokens came from.
+        .prefetch_related("connection__settings")
         .select_for_update(of=("self",))
         .order_by("pk")
     )

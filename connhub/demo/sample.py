@@ -230,7 +230,7 @@ def _calls(
         days.append(
             CallDay(
                 day=at.date(), connection=connection, integration=users[0],
-                ok=calls - failed, failed=failed, last_at=at,
+                environment=key.environment, ok=calls - failed, failed=failed, last_at=at,
             )
         )  # fmt: skip
         raw += [_call(connection, key, at, chance, failing) for _ in range(min(calls, 3))]

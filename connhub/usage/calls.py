@@ -33,6 +33,7 @@ class Entry(NamedTuple):
     at: float
     connection: int
     integration: int
+    environment: int
     key: UUID
     flow: str
     step: str
@@ -146,9 +147,10 @@ def _moment(at: float) -> datetime:
 
 
 def _add_to_days(entries: Sequence[Entry]) -> None:
-    sums: dict[tuple[int, int, int], list] = {}
+    sums: dict[tuple[int, int, int, int], list] = {}
     for entry in entries:
-        place = (entry.connection, int(entry.at // DAY_S), entry.integration)
+        day_number = int(entry.at // DAY_S)
+        place = (entry.connection, day_number, entry.integration, entry.environment)
         day = sums.setdefault(place, [0, 0, 0.0])
         day[entry.status >= FAILED] += 1
         day[2] = entry.at
@@ -158,12 +160,19 @@ def _add_to_days(entries: Sequence[Entry]) -> None:
 
 
 def _add_to_day(
-    connection_id: int, day: int, integration_id: int, ok: int, failed: int, last: float
+    connection_id: int,
+    day: int,
+    integration_id: int,
+    environment_id: int,
+    ok: int,
+    failed: int,
+    last: float,
 ) -> None:
     row, _ = CallDay.objects.get_or_create(
         connection_id=connection_id,
         day=_moment(day * DAY_S).date(),
         integration_id=integration_id,
+        environment_id=environment_id,
     )
     CallDay.objects.filter(pk=row.pk).update(
         ok=F("ok") + ok, failed=F("failed") + failed, last_at=_moment(last)

@@ -161,3 +161,30 @@ class KeyForm(forms.Form):
     @property
     def expires_in(self) -> timedelta:
         return timedelta(days=self.cleaned_data["days"])
+
+
+class NamedChoiceField(forms.ModelChoiceField):
+    """A choice of connections, told apart by their link names."""
+
+    def label_from_instance(self, obj) -> str:
+        return f"{obj.name} ({obj.link_name})"
+
+
+class ReplaceForm(forms.Form):
+    """The connection that takes over. `seen` is the one whose preview the person looked at."""
+
+    seen = forms.CharField(required=False, max_length=50, widget=forms.HiddenInput)
+
+    def __init__(self, *args, candidates, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["to"] = NamedChoiceField(
+            candidates,
+            label="Replace it by",
+            to_field_name="link_name",
+            empty_label="Choose a connection",
+        )
+        self.has_any = candidates.exists()
+
+    @property
+    def was_seen(self) -> bool:
+        return self.cleaned_data["seen"] == self.cleaned_data["to"].link_name

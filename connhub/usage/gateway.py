@@ -223,6 +223,7 @@ class Gateway:
                 at=call.at,
                 connection=route.connection.pk,
                 integration=route.key.integration_id,
+                environment=route.key.environment_id,
                 key=route.key.pk,
                 flow=call.flow,
                 step=call.step,

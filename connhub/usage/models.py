@@ -312,7 +312,7 @@ class Call(models.Model):
 
 
 class CallDay(models.Model):
-    """A connection's calls of one day, by integration."""
+    """A connection's calls of one day, by integration and environment."""
 
     day = models.DateField()
     connection = models.ForeignKey(
@@ -320,6 +320,15 @@ class CallDay(models.Model):
     )
     integration = models.ForeignKey(
         Integration, models.DO_NOTHING, related_name="call_days", db_constraint=False
+    )
+    # Nothing on days before environments were told apart.
+    environment = models.ForeignKey(
+        Environment,
+        models.DO_NOTHING,
+        null=True,
+        related_name="call_days",
+        db_constraint=False,
+        db_index=False,
     )
     ok = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
@@ -329,6 +338,6 @@ class CallDay(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["connection", "day", "integration"], name="call_day_once"
+                fields=["connection", "day", "integration", "environment"], name="call_day_once"
             )
         ]

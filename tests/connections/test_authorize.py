@@ -263,7 +263,7 @@ def test_connection_without_app_says_so(ada):
 )
 def test_address_that_cannot_be_used_says_so(ada, url):
     method = AuthMethodFactory(kind="oauth2_code", config=CONFIG | {"authorize_url": url})
-    made = connect(ada, method=method, secrets={}, client_id="id")
+    made = connect(ada, method=method, secrets={}, client_id="id", client_secret="s")
 
     with pytest.raises(AddressIncomplete):
         start(made, ada)

@@ -186,8 +186,8 @@ def test_summary_and_menu_offer_to_connect_again(signed_in, album, back):
     assert "Sign in at Photos to connect it." in before
     assert "Sign in at Photos" not in after
     assert "OAuth 1.0a" in after
-    assert "/connections/photos/authorize/" in after
-    assert "/connections/photos/authorize/" in listing
+    assert "/connections/photos/reconnect/" in after
+    assert "/connections/photos/reconnect/" in listing
 
 
 # --- What can't even begin ------------------------------------------------------------------------

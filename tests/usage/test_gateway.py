@@ -364,6 +364,7 @@ def test_calls_are_logged_and_summed_up_within_a_second(ada, reach, flow, integr
     assert (rows[0].bytes_in, rows[0].bytes_out > 0) == (5, True)
     day = CallDay.objects.get(connection=made, integration=integration)
     assert (day.ok, day.failed, day.last_at) == (2, 2, rows[-1].at)
+    assert day.environment == flow.key.environment
     assert IntegrationKey.objects.get(pk=flow.key.pk).last_used_at == rows[-1].at
 
 
@@ -373,6 +374,7 @@ def entry(key, **more):
             "at": time.time(),
             "connection": 1,
             "integration": 1,
+            "environment": 1,
             "key": key.pk,
             "flow": "",
             "step": "",

@@ -1,6 +1,8 @@
-from .changing import authorize, delete, edit, rename, revoke, test
+from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
-from .looking import listing, profile_connections, summary
+from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
+from .environments import drop_environment, environment
+from .looking import activity, guide, listing, profile_connections, readiness, summary
 from .rehearsing import try_service
 from .signing_in import (
     everybodys_sign_ins,
@@ -12,7 +14,9 @@ from .signing_in import (
 from .trying import try_operation
 
 __all__ = [
-    "authorize", "callback", "delete", "edit", "everybodys_sign_ins", "gallery", "listing", "new",
-    "own_sign_ins", "profile_connections", "remove_persons_sign_in", "remove_sign_in", "rename",
-    "revoke", "sign_in_to", "summary", "test", "try_operation", "try_service",
+    "activity", "authorize", "callback", "delete", "deleted", "disable", "drop_environment",
+    "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "gallery", "guide",
+    "listing", "new", "own_sign_ins", "profile_connections", "readiness", "reconnect",
+    "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke", "sign_in_to",
+    "summary", "test", "try_operation", "try_service",
 ]  # fmt: skip

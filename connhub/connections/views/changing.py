@@ -21,7 +21,7 @@ from .signing_in import reopen
 CHANGE_SALT, CHANGE_MAX_AGE_S = "connections.change", 3600
 
 
-def _administered(request, link_name):
+def administered(request, link_name):
     """The connection: 404 for those who don't see it, 403 for those who see but may not change it."""
     visible = Connection.objects.visible_to(request.user).select_related(
         "service", "auth_method", "oauth_app"
@@ -31,7 +31,7 @@ def _administered(request, link_name):
     return connection
 
 
-def _environment(request, connection):
+def environment_of(request, connection):
     """The one that the URL names, else the one that the connection was made for (None: all)."""
     if slug := request.GET.get("environment"):
         return get_object_or_404(Environment, slug=slug)
@@ -40,7 +40,7 @@ def _environment(request, connection):
 
 @require_http_methods(["GET", "POST"])
 def rename(request, link_name):
-    connection = _administered(request, link_name)
+    connection = administered(request, link_name)
 
     form = RenameForm(request.POST or None, initial={"name": connection.name})
     if form.is_valid():
@@ -52,7 +52,7 @@ def rename(request, link_name):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def edit(request, link_name):
-    connection = _administered(request, link_name)
+    connection = administered(request, link_name)
     connection.auth_method.service = connection.service
 
     form = EditForm(request.POST or None, connection=connection)
@@ -72,17 +72,17 @@ def edit(request, link_name):
         return changed(request, "connection", then=connection, message="Updated.")
     change = signing.dumps([connection.pk, request.user.pk, pending], salt=CHANGE_SALT)
     if wants_fragment(request):
-        return proceed_dialog(request, connection, _environment(request, connection), change)
+        return proceed_dialog(request, connection, environment_of(request, connection), change)
     url = reverse("connections:authorize", args=[connection.link_name])
     return HttpResponseSeeOther(f"{url}?change={change}")
 
 
 @require_http_methods(["GET", "POST"])
 def authorize(request, link_name):
-    connection = _administered(request, link_name)
+    connection = administered(request, link_name)
     if connection.login_user:
         return reopen(request, connection)
-    environment = _environment(request, connection)
+    environment = environment_of(request, connection)
     policies.require_connect_in(request.user, environment)
     change = request.GET.get("change", "")
     if request.method == "GET":
@@ -140,8 +140,8 @@ def _pending(request, connection, change):
 
 @require_http_methods(["GET", "POST"])
 def test(request, link_name):
-    connection = _administered(request, link_name)
-    environment = _environment(request, connection)
+    connection = administered(request, link_name)
+    environment = environment_of(request, connection)
     context = {"connection": connection, "environment": environment}
     if request.method == "POST":
         context["report"] = testing.test(connection, by=request.user, environment=environment)
@@ -149,32 +149,3 @@ def test(request, link_name):
     if request.method == "POST" and request.htmx:
         response["HX-Trigger"] = "connection-changed"
     return response
-
-
-@require_http_methods(["GET", "POST"])
-def revoke(request, link_name):
-    connection = _administered(request, link_name)
-    if request.method == "POST":
-        lifecycle.revoke(connection, by=request.user)
-        return changed(request, "connection", then=connection, message=f"{connection} is revoked.")
-    users = lifecycle.in_use_by(connection)
-    return render(
-        request, "connections/revoke.html", {"connection": connection, "users": len(users)}
-    )
-
-
-@require_http_methods(["GET", "POST"])
-def delete(request, link_name):
-    connection = _administered(request, link_name)
-    if request.method == "POST":
-        lifecycle.delete(connection, by=request.user)
-        return changed(
-            request,
-            "connection",
-            then=reverse("connections:list"),
-            message=f"{connection} is deleted.",
-        )
-    refusal = lifecycle.still_in_use(connection, request.user)
-    return render(
-        request, "connections/delete.html", {"connection": connection, "refusal": refusal}
-    )

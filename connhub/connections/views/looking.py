@@ -1,10 +1,10 @@
-from django.conf import settings
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
 from connhub.audit.models import Event
+from connhub.audit.views import NEWEST
 from connhub.htmx import wants_fragment
 from connhub.paging import page
 from connhub.services.models import Service
@@ -12,10 +12,12 @@ from connhub.sharing import roles
 
 from .. import listing as rows
 from .. import policies, sign_ins, testing
-from ..access import main_settings
+from .. import readiness as board
+from ..access import base_url_for, main_settings
 from ..auth import METHODS, is_interactive
 from ..fields import parameters_of
-from ..forms import SHOW, FilterForm
+from ..forms import SHOW, FilterForm, ReadinessForm
+from ..guide import snippets
 from ..models import Connection, Status, learn_places
 
 
@@ -62,6 +64,27 @@ def _listing(request, page_template, *, only_own=False):
 
 
 @require_safe
+@vary_on_headers("HX-Request")
+def readiness(request):
+    """Connections by environments, as a page to leave open: it fetches itself every minute."""
+    visible = Connection.objects.visible_to(request.user).filter(login_user=False)
+    services = Service.objects.filter(pk__in=visible.values("service")).only("slug", "name")
+    environments = list(Environment.objects.all())
+    form = ReadinessForm(request.GET, services=services, environments=environments)
+    wanted = board.filtered(visible, form.wanted, environments)
+    context = {
+        "page": board.board(wanted, request.GET, environments),
+        "tallies": board.tallies(visible, environments),
+        "filters": form.wanted,
+        "is_filtered": any(form.wanted.get(name) for name in ("q", "service", "gaps")),
+        "services": services,
+        "environments": environments,
+    }
+    template = "_readiness.html" if wants_fragment(request) else "readiness.html"
+    return render(request, f"connections/{template}", context)
+
+
+@require_safe
 def summary(request, link_name):
     visible = Connection.objects.visible_to(request.user).for_summary()
     connection = get_object_or_404(visible, link_name=link_name)
@@ -77,6 +100,7 @@ def summary(request, link_name):
         and any(s["status"].is_live for s in stages),
         "is_interactive": is_interactive(connection.auth_method),
         "is_http": METHODS[connection.auth_method.kind].is_http,
+        "has_secret": connection.auth_method.kind != "none" and not connection.login_user,
         "stages": stages,
         "parameters": _parameters(connection),
         "days": days,
@@ -85,7 +109,7 @@ def summary(request, link_name):
         "admins": rows.admins([connection.pk])[connection.pk],
         "events": Event.objects.about(connection)[:8],
         "drift": _drift(connection),
-        "public_url": settings.CONNHUB_URL,
+        "snippets": snippets(connection),
     }
     if connection.login_user:
         people = sign_ins.people_of(connection)
@@ -133,3 +157,30 @@ def _drift(connection):
         scope for c in connection.credentials.all() if c.connected_at for scope in c.scopes_granted
     }
     return [scope for scope in connection.scopes if granted and scope not in granted]
+
+
+@require_safe
+def guide(request, link_name):
+    """How a flow uses the connection, with code to copy."""
+    visible = Connection.objects.visible_to(request.user).for_summary()
+    connection = get_object_or_404(visible, link_name=link_name)
+    context = {
+        "connection": connection,
+        "snippets": snippets(connection),
+        "is_http": METHODS[connection.auth_method.kind].is_http,
+        "base_url": base_url_for(connection, main_settings(connection), None),
+        "integrations": connection.integrations.visible_to(request.user)[:10],
+    }
+    return render(request, "connections/guide.html", context)
+
+
+@require_safe
+@vary_on_headers("HX-Request")
+def activity(request, link_name):
+    """Everything on record about the connection, newest first."""
+    visible = Connection.objects.visible_to(request.user).select_related("service")
+    connection = get_object_or_404(visible, link_name=link_name)
+    events = page(Event.objects.about(connection), NEWEST, request.GET)
+    fragment = wants_fragment(request)
+    template = "connections/_activity.html" if fragment else "connections/activity.html"
+    return render(request, template, {"connection": connection, "page": events})

@@ -1,0 +1,121 @@
+"""Moving everything that uses one connection to another one of the same service."""
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from connhub.accounts.models import Environment, User
+from connhub.audit.log import record
+from connhub.connections import policies as connection_policies
+from connhub.connections.listing import Stage, stages
+from connhub.connections.models import Connection, Status
+from connhub.errors import Refusal
+from connhub.sharing import roles
+
+from .models import Function, Integration, Kind, Registration
+from .registration import AvailableElsewhere, RegistrationNotOffered, add, not_elsewhere
+
+
+class NotAReplacement(Refusal):
+    code = "not-a-replacement"
+    text = "Choose another live connection of the same service that you administer."
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a replacement would move, and in what the new connection falls short of the old one."""
+
+    steps: int
+    data_objects: int
+    functions: int
+    integrations: list[Integration]
+    missing_scopes: list[str]
+    worse: list[Stage]
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.data_objects or self.functions or self.integrations)
+
+
+def candidates(connection: Connection, by: User) -> QuerySet[Connection]:
+    """What may take its place: live connections of the same service that `by` administers."""
+    same = Connection.objects.live().filter(service=connection.service_id).exclude(pk=connection.pk)
+    return same.filter(roles.administered_by(by, Connection)).order_by("name", "link_name")
+
+
+def preview(old: Connection, new: Connection) -> Preview:
+    """What `replace` would do; environments in which the old one works and the new one doesn't."""
+    environments = list(Environment.objects.all())
+    pairs = zip(stages(old, environments), stages(new, environments), strict=True)
+    return Preview(
+        steps=old.steps.count(),
+        data_objects=old.data_objects.count(),
+        functions=old.functions.count(),
+        integrations=list(_integrations(old)),
+        missing_scopes=[scope for scope in old.scopes if scope not in new.scopes],
+        worse=[
+            after for before, after in pairs if before.status == Status.CONNECTED != after.status
+        ],
+    )
+
+
+@transaction.atomic
+def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
+    """Make all steps, data objects, functions and registrations of `old` the other's.
+
+    Calls that flows make from then on go over the new connection only if they name its link name;
+    what is declared is moved here, code is not.
+
+    Raises:
+        PermissionDenied: `by` is no admin of the old connection.
+        NotAReplacement: the other is of another service, gone, or not theirs.
+        RegistrationNotOffered: an integration app uses the old one.
+        AvailableElsewhere: the new one is narrowed to a project or integration that is not theirs.
+    """
+    connection_policies.require_admin(by, old)
+    integrations = list(_integrations(old).select_for_update(of=("self",)).order_by("pk"))
+    pair = Connection.objects.select_for_update(of=("self",)).filter(
+        pk__in=[old.pk, by_connection.pk]
+    )
+    locked = {connection.pk: connection for connection in pair.order_by("pk")}
+    new = candidates(old, by).filter(pk=by_connection.pk).first()
+    if new is None or old.pk not in locked:
+        raise NotAReplacement
+    _require_room(integrations, new)
+    moved = _move(old, new)
+    for integration in integrations:
+        add(integration, new, how=Registration.How.BY_HAND, by=by)
+    Registration.objects.filter(connection=old).delete()
+    record("connection.replaced", by=by, on=old, detail={"with": new.link_name, **moved})
+    record("connection.took_over", by=by, on=new, detail={"from": old.link_name, **moved})
+
+
+def _integrations(old: Connection) -> QuerySet[Integration]:
+    """All in which it is registered or used."""
+    return Integration.objects.filter(
+        pk__in=old.registrations.values("integration").union(
+            old.steps.exclude(flow__integration=None).values("flow__integration"),
+            old.functions.exclude(integration=None).values("integration"),
+        )
+    )
+
+
+def _require_room(integrations: list[Integration], new: Connection) -> None:
+    for integration in integrations:
+        if integration.kind == Kind.APP:
+            raise RegistrationNotOffered(
+                f"{integration} is an integration app; its connections can't be changed by hand."
+            )
+        if not Connection.objects.filter(not_elsewhere(integration), pk=new.pk).exists():
+            raise AvailableElsewhere(f"{new} is not available to {integration}.")
+
+
+def _move(old: Connection, new: Connection) -> dict[str, int]:
+    """Point everything at the new one; a function that it has already is not had twice."""
+    both_have = list(Function.objects.filter(connection=new).values_list("name", flat=True))
+    dropped, _ = old.functions.filter(name__in=both_have).delete()
+    return {
+        "steps": old.steps.update(connection=new),
+        "data_objects": old.data_objects.update(connection=new),
+        "functions": old.functions.update(connection=new) + dropped,
+    }
