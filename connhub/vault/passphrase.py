@@ -44,6 +44,10 @@ def generate() -> str:
     )
 
 
+def is_long_enough(passphrase: str) -> bool:
+    return SHORTEST <= len(passphrase) <= LONGEST
+
+
 def seal_file(content: bytes, passphrase: str) -> bytes:
     """The content sealed under the passphrase, which has at least 14 characters."""
     salt, nonce = os.urandom(16), os.urandom(12)
