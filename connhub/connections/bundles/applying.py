@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models import prefetch_related_objects
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record_each
@@ -211,40 +211,37 @@ def _write_settings(connections: Sequence[Connection], items: Sequence[Item], si
 
 
 def _replace(entries: Sequence[Entry], side: Side) -> Fields:
-    """Make them what the file says. A secret that would go elsewhere from now on is destroyed."""
+    """Make them what the file says."""
     locked = _lock(entries, side.by)
     told = []
     for entry in entries:
         assert entry.existing is not None
         connection = locked[entry.existing.pk]
-        for name, value in _words(entry.item, side).items():
+        credentials.replace(credentials.Replaced.of(connection, entry.item), side)
+        words = _words(entry.item, side)
+        for name, value in words.items():
             setattr(connection, name, value)
-        rows = credentials.replaced(connection, entry.item, side)
-        connection.status = credentials.summed_up(rows)
         connection.version += 1
-        connection.modified_at = timezone.now()
-        if connection.oauth_app and connection.oauth_app._state.adding:
-            connection.oauth_app.save(force_insert=True)
-        connection.save()
+        connection.save(update_fields=[*words, "oauth_app", "status", "version", "modified_at"])
         fields = [change.what.lower() for change in entry.changes]
         told.append((connection, [*fields, *credentials.names(entry.item)], {"replaced": True}))
     Settings.objects.filter(connection__in=locked).delete()
-    _write_settings(
-        [locked[entry.existing.pk] for entry in entries if entry.existing],
-        [entry.item for entry in entries],
-        side,
-    )
+    _write_settings(list(locked.values()), [e.item for e in entries], side)
     return told
 
 
 def _lock(entries: Sequence[Entry], by: User) -> dict[int, Connection]:
-    """The connections to replace, locked, as they were when they were looked at."""
+    """The connections to replace in the entries' order, locked, as they were when looked at."""
     versions = {e.existing.pk: e.existing.version for e in entries if e.existing}
     if not versions:
         return {}
-    rows = Connection.objects.live().filter(pk__in=versions).for_export().order_by("pk")
-    locked = {connection.pk: connection for connection in rows.select_for_update(of=("self",))}
-    if {pk: connection.version for pk, connection in locked.items()} != versions:
+    rows = Connection.objects.live().filter(pk__in=versions).order_by("pk")
+    found = {c.pk: c for c in rows.select_for_update(of=("self",))}
+    if {pk: connection.version for pk, connection in found.items()} != versions:
         raise ChangedMeanwhile
-    policies.require_admin_of_all(by, list(locked.values()))
-    return locked
+    policies.require_admin_of_all(by, list(found.values()))
+    prefetch_related_objects(
+        list(found.values()), "service", "auth_method", "oauth_app", "settings__environment"
+    )
+    credentials.lock(found.values())
+    return {pk: found[pk] for pk in versions}

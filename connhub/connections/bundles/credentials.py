@@ -1,16 +1,17 @@
 """What becomes of the secrets of connections that are imported."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from connhub.connections.access import settings_for
 from connhub.connections.auth import METHODS
 from connhub.connections.editing import endpoints_vary
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.services.models import OAuthApp
 
-from .document import Grant, Item, slug_of
+from .document import Grant, Item, Place, slug_of
 from .side import Side
 
 BATCH = 1000
@@ -93,72 +94,86 @@ def app_for(connection: Connection, item: Item, side: Side) -> OAuthApp | None:
     return app
 
 
-def replaced(connection: Connection, item: Item, side: Side) -> list[Credential]:
-    """Bring a connection's OAuth app and credentials in line with the file; the rows, saved.
+@dataclass
+class Replaced:
+    """A connection that is replaced: what it had, and what it will have."""
 
-    The connection's stored settings are still those from before.
+    connection: Connection
+    item: Item
+    before: Mapping[str | None, Settings]
+    credentials: list[Credential]
+
+    @classmethod
+    def of(cls, connection: Connection, item: Item) -> "Replaced":
+        before = {slug_of(row.environment): row for row in connection.settings.all()}
+        return cls(connection, item, before, list(connection.credentials.all()))
+
+    def moves(self, stage: str | None) -> bool:
+        """Whether what is sent in that environment would go elsewhere than before."""
+        places = {place.environment: place for place in self.item.settings}
+        before = self.before.get(stage) or self.before.get(None)
+        after = places.get(stage) or places.get(None)
+        return _destination(before) != _destination(after)
+
+
+def _destination(settings: Settings | Place | None) -> tuple[dict[str, str], str]:
+    return (dict(settings.parameters), settings.base_url) if settings else ({}, "")
+
+
+def lock(connections: Collection[Connection]) -> None:
+    """Lock the credentials of connections that are locked, and read them as they are now."""
+    rows = Credential.objects.filter(connection__in=connections).order_by("pk")
+    for row in rows.select_for_update(of=("self",)).values_list("pk"):
+        del row
+    prefetch_related_objects(list(connections), "credentials__environment")
+
+
+def replace(replaced: Replaced, side: Side) -> None:
+    """Bring a connection's OAuth app, credentials and status in line with the file.
+
+    A secret of before that would be sent elsewhere from now on is destroyed.
     """
-    rows = list(
-        connection.credentials.select_for_update(of=("self",)).select_related("environment")
-    )
-    own = {
-        row.environment.slug if row.environment else None: row for row in rows if not row.user_id
-    }
-    is_other_app = _change_app(connection, item, side)
-    brought = []
+    connection, item = replaced.connection, replaced.item
+    is_other_app = _change_app(replaced, side)
+    own = {slug_of(row.environment): row for row in replaced.credentials if not row.user_id}
+    brought = set()
     for grant in _grants(item, connection):
         row = own.get(grant.environment) or Credential(connection=connection)
         if grant.environment not in own:
-            rows.append(row)
-        brought.append(_filled(row, grant, item, side))
-    after = _settings(connection, item, side)
-    for row in rows:
-        if row not in brought and row.payload and (is_other_app or _moves(connection, row, after)):
+            replaced.credentials.append(row)
+        _filled(row, grant, item, side)
+        brought.add(row.pk)
+    for row in replaced.credentials:
+        left_as_it_was = row.pk not in brought and row.payload
+        if left_as_it_was and (is_other_app or replaced.moves(slug_of(row.environment))):
             give_up(row, MOVED)
-    for row in rows:
-        row.save()
-    return rows
+            brought.add(row.pk)
+    connection.status = summed_up(replaced.credentials)
+    for row in replaced.credentials:
+        if row.pk in brought and not row._state.adding:
+            row.save()
+    insert([row for row in replaced.credentials if row._state.adding])
 
 
-def _change_app(connection: Connection, item: Item, side: Side) -> bool:
-    """Whether grants of the app before are worth nothing now, or would show up elsewhere."""
+def _change_app(replaced: Replaced, side: Side) -> bool:
+    """Whether grants of the app before are worth nothing with the one after."""
+    connection, item = replaced.connection, replaced.item
     before = connection.oauth_app
     if not METHODS[item.kind].interactive:
         return False
-    kept = before is not None and not before.shared and before.client_id == item.client_id
-    if not kept:
+    if before is None or before.shared or before.client_id != item.client_id:
         connection.oauth_app = app_for(connection, item, side)
-        is_same = before is not None and connection.oauth_app == before
-        return not is_same
-    assert before is not None
+        if connection.oauth_app and connection.oauth_app._state.adding:
+            connection.oauth_app.save(force_insert=True)
+        return before is None or connection.oauth_app != before
     if item.client_secret:
         before.client_secret.put(item.client_secret)
-    elif _client_moves(connection, item):
+    elif endpoints_vary(connection.auth_method) and _any_moves(replaced):
         before.client_secret.clear()
     before.save(update_fields=["client_secret", "client_secret_version"])
     return False
 
 
-def _client_moves(connection: Connection, item: Item) -> bool:
-    """Whether the client secret would be sent elsewhere."""
-    stored = {slug_of(row.environment): row.parameters for row in connection.settings.all()}
-    given = {place.environment: dict(place.parameters) for place in item.settings}
-    return stored != given and endpoints_vary(connection.auth_method)
-
-
-def _settings(connection: Connection, item: Item, side: Side) -> dict[int | None, Settings]:
-    """By environment: the settings as they will be."""
-    found = {}
-    for place in item.settings:
-        stage = side.stages[place.environment]
-        found[stage.pk if stage else None] = Settings(
-            connection=connection, parameters=dict(place.parameters), base_url=place.base_url
-        )
-    return found
-
-
-def _moves(connection: Connection, row: Credential, after: dict[int | None, Settings]) -> bool:
-    """Whether a credential would be sent elsewhere than before."""
-    before = settings_for(connection, row.environment)
-    later = after.get(row.environment_id) or after.get(None) or Settings(connection=connection)
-    return (before.parameters, before.base_url) != (later.parameters, later.base_url)
+def _any_moves(replaced: Replaced) -> bool:
+    stages = replaced.before.keys() | {place.environment for place in replaced.item.settings}
+    return any(replaced.moves(stage) for stage in stages)

@@ -1,8 +1,9 @@
+from .bundling import export, one_import, upload
 from .changing import authorize, delete, edit, rename, revoke, test
 from .creating import callback, gallery, new
 from .looking import listing, profile_connections, summary
 
 __all__ = [
-    "authorize", "callback", "delete", "edit", "gallery", "listing", "new", "profile_connections",
-    "rename", "revoke", "summary", "test",
+    "authorize", "callback", "delete", "edit", "export", "gallery", "listing", "new", "one_import",
+    "profile_connections", "rename", "revoke", "summary", "test", "upload",
 ]  # fmt: skip
