@@ -185,7 +185,10 @@ def _theirs(bundle: Bundle, by: User) -> dict[str, Connection]:
         some = Connection.objects.administered_by(by).filter(
             link_name__in=names[start : start + BATCH]
         )
-        found |= {connection.link_name: connection for connection in some.for_export()}
+        compared = some.prefetch_related(
+            "oauth_app", "settings__environment", "credentials__environment"
+        )
+        found |= {connection.link_name: connection for connection in compared}
     return found
 
 
