@@ -28,6 +28,7 @@ SOMETHING = {
     "app": ["something"],
     ".pk": ["1"],
     "pk": ["1"],
+    "connections:one_import.pk": ["00000000-0000-0000-0000-000000000000"],
     "usage:revoke_key.pk": ["00000000-0000-0000-0000-000000000000"],
 }
 

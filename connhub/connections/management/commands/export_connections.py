@@ -4,6 +4,7 @@ from pathlib import Path
 from django.core.exceptions import PermissionDenied
 from django.core.management.base import BaseCommand
 from django.http import QueryDict
+from django.template.defaultfilters import pluralize
 
 from connhub.accounts.models import Environment
 from connhub.connections import listing
@@ -51,7 +52,7 @@ class Command(BaseCommand):
         except PermissionDenied:
             raise stop(f"{who.email} doesn't administer all of them.") from None
         _write(path, content)
-        self.stdout.write(f"{count:,} connections exported to {path}.")
+        self.stdout.write(f"{count:,} connection{pluralize(count)} exported to {path}.")
 
 
 def _wanted(who, link_names, query):

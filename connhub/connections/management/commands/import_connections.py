@@ -56,7 +56,7 @@ class Command(BaseCommand):
                 return
             in_use = sum(entry.state in IN_USE for entry in entries)
             if in_use and existing is None:
-                raise stop(f"{in_use} link names are in use here: say --keep, --replace or --add.")
+                raise stop(f"Link names in use here: {in_use}. Say --keep, --replace or --add.")
             outcome = applying.apply(bundle, decisions, by=who, seen=preview.fingerprint(entries))
         except Refusal as refusal:
             raise stop(refusal.text) from None
