@@ -47,7 +47,6 @@ class ExportForm(forms.Form):
     offered = forms.CharField(widget=forms.HiddenInput, required=False, max_length=200)
     made = forms.CharField(
         label="Passphrase made by ConnHub",
-        required=False,
         widget=forms.TextInput({"readonly": True, "class": "mono", "autocomplete": "off"}),
         help_text="Keep it now: it is shown on this page alone, and stored nowhere.",
     )
@@ -80,7 +79,7 @@ class ExportForm(forms.Form):
             self.data = {**self.data.dict(), **ours}
         self.groups = [
             (
-                "Passphrase",
+                "Protection",
                 "The file is encrypted under it. Without it nobody can open the file, nor can ConnHub.",
                 ["sealed_by", "made", "own", "again"],
             ),
@@ -91,7 +90,6 @@ class ExportForm(forms.Form):
         field = self.fields[name]
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
-        field.initial = choices[-1][0] if name == "what" else choices[0][0]
 
     def _offer(self) -> tuple[str, str]:
         """The passphrase that the page shows: again the one it showed before, if that was ours."""

@@ -30,7 +30,7 @@ class ChangedMeanwhile(Refusal):
     code = "changed-meanwhile"
     text = (
         "Something changed here since the preview: a connection, or a link name that is taken now. "
-        "Nothing was imported. Look at the preview again."
+        "Look at the preview again."
     )
 
 

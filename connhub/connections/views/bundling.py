@@ -15,6 +15,7 @@ from connhub.htmx import HttpResponseSeeOther, wants_fragment
 from connhub.services.models import Service
 
 from .. import listing, policies, tasks
+from ..auth import METHODS
 from ..bundle_forms import ALL, SHOWN, THESE, DecisionForm, ExportForm, UploadForm
 from ..bundles import exporting, imports
 from ..bundles.document import BadFile
@@ -35,13 +36,14 @@ def export(request):
     choices = [(ALL, f"All {theirs.count():,} that you administer")]
     if shown is not None:
         choices.append((SHOWN, f"The {shown.count():,} that the listing showed"))
-    choices.insert(len(choices) if selected else 0, (THESE, "These alone"))
+    choices.append((THESE, "These alone"))
+    what = THESE if selected else SHOWN if shown is not None else ALL
     is_sent = request.method == "POST" and "sealed_by" in request.POST
     form = ExportForm(
         request.POST if is_sent else None,
         request=request,
         choices=choices,
-        initial={"link_names": "\n".join(selected)},
+        initial={"what": what, "link_names": "\n".join(selected)},
     )
     if not (is_sent and form.is_valid()):
         status = HTTPStatus.UNPROCESSABLE_ENTITY if is_sent else HTTPStatus.OK
@@ -180,7 +182,11 @@ def _context(row, entries, shown, form, page):
         "counts": [(state, count) for state, count in counts if count],
         "coming": len(coming),
         "replaced": sum(entry.choice == Choice.REPLACE for entry in coming),
-        "grants": any(entry.item.credentials for entry in entries),
+        "grants": any(
+            entry.item.credentials and METHODS[entry.item.kind].interactive
+            for entry in entries
+            if entry.target
+        ),
         "new_services": sorted(
             {
                 entry.target.service.name
