@@ -8,7 +8,7 @@ from connhub.audit.context import current
 # What must never stand in a log line, whoever wrote it: credentials in headers, URLs, bodies.
 NAMES = (
     "access_token|refresh_token|id_token|client_secret|client_assertion|code|state|code_verifier"
-    "|api_?key|passwd|password|passphrase|private_key|secret|token"
+    "|api_?key|passwd|password|passphrase|private_key|secret|token|oauth_token|oauth_token_secret|oauth_verifier"
 )
 SECRETS = re.compile(
     r"""

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from zlib import crc32
 
 from django import template
@@ -22,6 +22,7 @@ from connhub.forms import grouped as groups_of
 register = template.Library()
 
 PALETTE_SIZE = 10
+FOCUSED = SafeString(" autofocus")
 SILENT = SafeString('aria-hidden="true"')
 HEX_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 MINUTE, HOUR, DAY, MONTH = 60, 3600, 86400, 30 * 86400
@@ -140,8 +141,24 @@ def _initials(name: str) -> str:
     return "".join(word[0] for word in ends).upper()
 
 
-@register.inclusion_tag("ui/_monogram.html")
-def monogram(service, size: int = 30) -> dict:
+MONOGRAM = (
+    '<svg class="logo" width="{0}" height="{0}" viewBox="0 0 30 30" aria-hidden="true">'
+    '<rect width="30" height="30" rx="7" {1}/><text x="15" y="15" text-anchor="middle" '
+    'dominant-baseline="central" fill="{2}">{3}</text></svg>'
+)
+TILE = '<a class="tile" href="{}"{}>{}<span><b>{}</b><small>{}</small></span></a>'
+
+
+@register.simple_tag
+def tile(service, url_name: str, focused: bool = False) -> SafeString:
+    """A service of the gallery with its auth methods, as a link to the page of that name."""
+    methods = " · ".join(method.label for method in service.auth_methods.all())
+    url, focus = reverse(url_name, args=[service.slug]), FOCUSED if focused else ""
+    return format_html(TILE, url, focus, monogram(service), service.name, methods)
+
+
+@register.simple_tag
+def monogram(service, size: int = 30) -> SafeString:
     """The service's square: two letters on its `colour` (#rrggbb), or on one chosen by its slug.
 
     The colour is a presentation attribute of an SVG, which a strict style-src lets pass.
@@ -149,13 +166,14 @@ def monogram(service, size: int = 30) -> dict:
     colour = getattr(service, "colour", "") or ""
     is_set = bool(HEX_COLOUR.fullmatch(colour))
     key = getattr(service, "slug", service.name)
-    return {
-        "letters": getattr(service, "monogram", "") or _letters(service.name),
-        "fill": colour if is_set else "",
-        "ink": _ink(colour) if is_set else "",
-        "index": crc32(key.encode()) % PALETTE_SIZE,
-        "size": size,
-    }
+    # Written here like tiles and actions: there are hundreds of them on a page.
+    fill = format_html('fill="{}"', colour) if is_set else _palette(key)
+    letters = getattr(service, "monogram", "") or _letters(service.name)
+    return format_html(MONOGRAM, size, fill, _ink(colour) if is_set else "#fff", letters)
+
+
+def _palette(key: str) -> SafeString:
+    return format_html('class="c{}"', crc32(key.encode()) % PALETTE_SIZE)
 
 
 def _letters(name: str) -> str:
@@ -166,6 +184,7 @@ def _letters(name: str) -> str:
     return "".join(capitals[:2]) if len(capitals) == 2 else words[0][:2].capitalize()
 
 
+@lru_cache(maxsize=1024)
 def _ink(colour: str) -> str:
     """White or near-black, whichever is read better on the colour (WCAG 2 relative luminance)."""
     channels = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))

@@ -40,7 +40,6 @@ MAY_REACH = {
         "psycopg",
         "pymysql",
         "redis",
-        "smtplib",
     },  # of egress
     "connhub.usage.revision": {"psycopg", "create_connection"},  # ConnHub's own database
     "connhub.supervise": {"socket", "create_connection"},  # its own port

@@ -39,11 +39,19 @@ KINDS = {
     "bearer": {"token": CANARY},
     "database": {"password": CANARY},
     "oauth2_code": {"access_token": CANARY, "refresh_token": CANARY, "id_token": CANARY},
+    "oauth1": {"oauth_token": CANARY, "oauth_token_secret": CANARY},
 }
-OAUTH = {
-    "authorize_url": "https://login.service.example/authorize",
-    "token_url": "https://login.service.example/token",
-    "revoke_url": "https://login.service.example/revoke",
+SIGNS_IN = {
+    "oauth2_code": {
+        "authorize_url": "https://login.service.example/authorize",
+        "token_url": "https://login.service.example/token",
+        "revoke_url": "https://login.service.example/revoke",
+    },
+    "oauth1": {
+        "request_token_url": "https://login.service.example/initiate",
+        "authorize_url": "https://login.service.example/authorize",
+        "access_token_url": "https://login.service.example/token",
+    },
 }
 # Nothing but catch-alls, which answer 404 to everything.
 FINDS_NOTHING = {"admin:unnamed", "api-1:nothing_here", "api-1:api-root"}
@@ -122,13 +130,13 @@ def plant(kind: str, by: User) -> Connection:
     driver = "postgresql" if kind == "database" else ""
     service = ServiceFactory(slug=f"{kind}-service".replace("_", "-"), driver=driver)
     method = AuthMethodFactory(service=service, kind=kind, label=kind)
-    if kind == "oauth2_code":
-        method.config = OAUTH
+    if kind in SIGNS_IN:
+        method.config = SIGNS_IN[kind]
         method.save()
         shared = OAuthApp(service=service, shared=True, client_id="shared")
         shared.client_secret.put(CANARY)
         shared.save()
-    own_app = {"client_id": "ours", "client_secret": CANARY} if kind == "oauth2_code" else {}
+    own_app = {"client_id": "ours", "client_secret": CANARY} if kind in SIGNS_IN else {}
     where = {"host": "db.example", "port": "5432", "database": "crm", "user": "grace"}
     connection = connect(
         by, method=method, name=f"With {kind}", link_name=f"with_{kind}", secrets=KINDS[kind],
@@ -160,6 +168,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "integrations/.link_name": [first.link_name],
         "slug": [integration.slug],
         "services/.slug": [connection.service.slug for connection in connections.values()],
+        "connections/try/.pk": [first.service.operations.create(method="GET", path="/me").pk],
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],

@@ -1,6 +1,6 @@
 """How a call is made over a connection: where it goes and what is added to it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,12 +8,14 @@ from django.db.models import F
 
 from connhub.accounts.models import Environment, User
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.services.addresses import fill
 from connhub.services.models import AuthMethod
 from connhub.vault.keyring import CantOpen
 
 from .auth import METHODS
-from .auth.base import Injection, filled
+from .auth.base import Field, Injection, filled
+from .auth.provider import ProviderError
 from .models import Connection, Credential, Settings, Status
 
 
@@ -47,6 +49,11 @@ class CredentialIncomplete(Refusal):
     text = "The service asks for more than this connection holds. Edit it and enter all of it."
 
 
+class AppMissing(Refusal):
+    code = "app-missing"
+    text = "This connection has no client id and secret yet. Edit it to add them."
+
+
 class AddressIncomplete(Refusal):
     code = "address-incomplete"
     text = "Part of the service's address is missing or can't be used. Edit the connection."
@@ -63,6 +70,13 @@ class Access:
     values: Mapping[str, str]
     expires_at: datetime | None
     renewable: bool
+
+    @property
+    def own_values(self) -> dict[str, str]:
+        """The values without the secret of an OAuth app that other connections share."""
+        app = self.connection.oauth_app
+        is_shared = app is not None and app.shared
+        return {n: v for n, v in self.values.items() if n != "client_secret" or not is_shared}
 
 
 def settings_for(connection: Connection, environment: Environment | None) -> Settings:
@@ -109,12 +123,16 @@ def prepare(
     credential = connection.credential_for(environment)
     require_usable(connection, credential)
     stored = settings_for(connection, environment)
-    values = dict(stored.parameters) | _open(credential)
+    opened = _open(credential)
+    values = _app_values(connection) | stored.parameters | opened
     return Access(
         connection=connection,
         credential=credential,
         base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
-        injection=injection_for(connection.auth_method, _with_client_id(connection, values)),
+        injection=_hiding(
+            injection_for(connection.auth_method, values),
+            [opened[name] for name in _once_secret(connection.auth_method, opened)],
+        ),
         values=values,
         expires_at=credential.expires_at if credential else None,
         renewable=bool(credential and credential.renewable),
@@ -132,22 +150,62 @@ def injection_for(method: AuthMethod, values: Mapping[str, str]) -> Injection:
         injection = METHODS[method.kind].apply(values, method)
     except KeyError:
         raise CredentialIncomplete from None
+    except ProviderError as error:
+        raise CredentialIncomplete(str(error)) from None
     return replace(injection, defaults=defaults) if defaults else injection
 
 
-def _with_client_id(connection: Connection, values: dict[str, str]) -> dict[str, str]:
-    """Some services want the client id in a header of every call."""
-    app = connection.oauth_app if connection.auth_method.config.get("headers") else None
-    return {"client_id": app.client_id} | values if app else values
+def fields_of(method: AuthMethod, sealed: Collection[str]) -> list[Field]:
+    """What the method asks for; what was once stored as secret, of the names `sealed`, stays so."""
+    asked = METHODS[method.kind].fields(method)
+    return [replace(item, secret=item.secret or item.name in sealed) for item in asked]
+
+
+def _once_secret(method: AuthMethod, sealed: Collection[str]) -> list[str]:
+    asked = METHODS[method.kind].fields(method)
+    return [item.name for item in asked if not item.secret and item.name in sealed]
+
+
+def _hiding(injection: Injection, secrets: Sequence[str]) -> Injection:
+    if not secrets:
+        return injection
+    return replace(injection, secrets=(*injection.secrets, *secrets))
+
+
+def app_of(connection: Connection, environment: Environment | None) -> dict[str, str]:
+    """Id and secret of the connection's OAuth app, or else of the shared one for the environment.
+
+    Raises: AppMissing, CredentialUnreadable.
+    """
+    app = connection.oauth_app or oauth_apps.serving(connection.auth_method, environment)
+    if app is None:
+        raise AppMissing
+    try:
+        secret = app.client_secret.open().reveal() if app.client_secret else ""
+    except CantOpen:
+        raise CredentialUnreadable from None
+    return {"client_id": app.client_id, "client_secret": secret}
+
+
+def _app_values(connection: Connection) -> dict[str, str]:
+    """What calls take of the OAuth app: both to sign, or the id that some want in a header."""
+    method, app = connection.auth_method, connection.oauth_app
+    if app and METHODS[method.kind].signs_with_app:
+        return app_of(connection, None)
+    return {"client_id": app.client_id} if app and method.config.get("headers") else {}
 
 
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:
-    """The connection's own endpoint, else the service's for the environment, else its base URL."""
+    """The connection's own endpoint, else the service's for the environment, else its base URL.
+
+    A retired auth method holds the base URL that its connections were made for.
+    """
     if stored.base_url:
         return stored.base_url
     endpoints = {row.environment_id: row.base_url for row in connection.service.endpoints.all()}
     own = endpoints.get(environment.pk) if environment else None
-    return own or endpoints.get(None) or connection.service.base_url
+    of_method = connection.auth_method.config.get("base_url")
+    return own or endpoints.get(None) or of_method or connection.service.base_url
 
 
 def _open(credential: Credential | None) -> dict[str, str]:

@@ -1,37 +1,42 @@
-"""Sending a person to the provider and taking in what comes back (RFC 6749 section 4.1, 9207)."""
+"""Sending a person to the provider and taking in what comes back, by OAuth 2.0 or 1.0a."""
 
 import hmac
-import secrets
 from collections.abc import Mapping, Sequence
 from copy import copy
 from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
 
 from . import policies
-from .access import AddressIncomplete, settings_for
-from .auth import METHODS
-from .auth.base import Granted
-from .auth.oauth2 import Client
+from .access import AddressIncomplete, CredentialIncomplete, settings_for
+from .auth import METHODS, is_interactive
+from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
 from .models import Authorization, Connection, Credential, Settings, Status
-from .refresh import client_for
+from .refresh import values_of
 
 LIFETIME = timedelta(minutes=10)
+STATE_NAMES = {name for method in METHODS.values() for name in method.state_names}
 
 
 class NothingToAuthorize(Refusal):
     code = "nothing-to-authorize"
     text = "This connection doesn't sign in at the service. Edit it to change its credentials."
+
+
+class NotBegun(Refusal):
+    code = "sign-in-not-begun"
+    text = "The service didn't let this sign-in begin. Try again."
 
 
 class AuthorizationFailed(Exception):
@@ -52,7 +57,8 @@ def host_of(
 ) -> str:
     """The host that the person will be sent to. Raises: Refusal, as `start` does."""
     try:
-        return _client(connection, environment, pending).authorization_host()
+        values, method = _values(connection, environment, pending), connection.auth_method
+        return METHODS[method.kind].sign_in_host(values, method)
     except ProviderError as error:
         raise AddressIncomplete(str(error)) from None
 
@@ -68,17 +74,23 @@ def start(
     """The provider's URL for one attempt, valid for ten minutes and this session alone.
 
     `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds.
+    OAuth 1.0a asks the provider first, for up to 20 s; no lock is held meanwhile.
 
     Raises:
         PermissionDenied, Refusal: `by` may not, or the connection as it stands can't.
+        NotBegun: the provider refused, or gave no usable answer; that is on record.
     """
     policies.require_admin(by, connection)
     policies.require_connect_in(by, environment)
     pending = dict(pending or {})
-    client = _client(connection, environment, pending)
-    state, verifier = secrets.token_urlsafe(32), client.new_verifier()
+    host_of(connection, environment, pending)
+    try:
+        begun = _ask_to_begin(connection, environment, pending)
+    except ProviderError as error:
+        _note_failure(connection, by, str(error))
+        raise NotBegun(str(error)) from None
     attempt = Authorization(
-        state_digest=digest(state),
+        state_digest=digest(begun.state),
         session_digest=digest(session_key),
         user=by,
         connection=connection,
@@ -87,21 +99,34 @@ def start(
         pending=pending,
         expires_at=timezone.now() + LIFETIME,
     )
-    attempt.verifier.put(verifier)
-    scopes = _with_changes(connection, pending).scopes
-    try:
-        url = client.authorization_url(
-            redirect_uri=attempt.redirect_uri, scopes=scopes, state=state, verifier=verifier
-        )
-    except ProviderError as error:
-        raise AddressIncomplete(str(error)) from None
+    attempt.verifier.put(begun.verifier)
     _begin(attempt)
-    return url
+    return begun.url
+
+
+def _ask_to_begin(
+    connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
+) -> Begun:
+    values, method = _values(connection, environment, pending), connection.auth_method
+    try:
+        return METHODS[method.kind].begin(
+            values,
+            method,
+            redirect_uri=redirect_uri(connection.service.slug),
+            scopes=_with_changes(connection, pending).scopes,
+        )
+    except KeyError:
+        raise CredentialIncomplete from None
 
 
 @transaction.atomic
 def _begin(attempt: Authorization) -> None:
-    attempt.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            attempt.save(force_insert=True)
+    except IntegrityError:
+        # The state of OAuth 1.0a is the provider's; one that comes again tells nobody apart.
+        raise NotBegun from None
     record("connection.authorization_started", by=attempt.user, on=attempt.connection, change=False)
 
 
@@ -117,8 +142,8 @@ def finish(
         AuthorizationFailed: the answer belongs to no attempt of this person and session, consent
             was denied, or the provider did not give a usable token.
     """
-    attempts = [attempt for state in answer.get("state", ()) if (attempt := _take(state))]
-    attempt = attempts[0] if attempts else None
+    attempts = _take_all(answer) or _take_unnamed(answer, service_slug, by, session_key)
+    state, attempt = attempts[0] if attempts else ("", None)
     try:
         if attempt is None:
             raise AuthorizationFailed(
@@ -126,7 +151,7 @@ def finish(
                 "already. Start again from the connection."
             )
         _check(attempt, service_slug, by, session_key)
-        granted = _exchange(attempt, _each_once(answer, attempt.connection))
+        granted = _exchange(attempt, state, _each_once(answer, attempt.connection))
         _keep(attempt, granted, by)
     except AuthorizationFailed as error:
         _note_failure(attempt.connection if attempt else None, by, str(error))
@@ -143,14 +168,38 @@ def _each_once(answer: Mapping[str, Sequence[str]], connection: Connection) -> d
     return {name: values[0] for name, values in answer.items() if values}
 
 
+def _take_all(answer: Mapping[str, Sequence[str]]) -> list[tuple[str, Authorization]]:
+    """Each attempt that the answer names, with the state that it was named by."""
+    states = {state for name in STATE_NAMES for state in answer.get(name, ())}
+    found = [(state, _take(state_digest=digest(state))) for state in sorted(states)]
+    return [(state, attempt) for state, attempt in found if attempt]
+
+
+def _take_unnamed(
+    answer: Mapping[str, Sequence[str]], service_slug: str, by: User, session_key: str
+) -> list[tuple[str, Authorization]]:
+    """The attempt of this session that a no without any name must mean; never more than a no."""
+    if STATE_NAMES & answer.keys():
+        return []
+    attempt = _take(
+        user=by,
+        session_digest=digest(session_key),
+        connection__service__slug=service_slug,
+        connection__auth_method__kind__in=[m.kind for m in METHODS.values() if m.denies_unnamed],
+    )
+    return [("", attempt)] if attempt else []
+
+
 @transaction.atomic
-def _take(state: str) -> Authorization | None:
+def _take(**which: Any) -> Authorization | None:
+    """The newest such attempt, which is thereby used up."""
     found = (
         Authorization.objects.select_for_update(of=("self",))
         .select_related(
             "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
         )
-        .filter(state_digest=digest(state))
+        .filter(**which)
+        .order_by("-expires_at")
         .first()
     )
     if found is not None:
@@ -179,42 +228,24 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
         )
 
 
-def _exchange(attempt: Authorization, answer: Mapping[str, str]) -> Granted:
-    connection = attempt.connection
-    issuer = connection.auth_method.config.get("issuer")
-    if "iss" in answer and issuer and answer["iss"] != issuer:
-        raise AuthorizationFailed("The answer came from another provider. Start again.", connection)
-    if "error" in answer:
-        raise AuthorizationFailed(_denied(answer["error"], connection), connection)
-    if not answer.get("code"):
-        raise AuthorizationFailed(
-            f"{connection.service} sent no code back. Start again.", connection
-        )
+def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> Granted:
+    connection, method = attempt.connection, attempt.connection.auth_method
     try:
-        return _client(connection, attempt.environment, attempt.pending).exchange(
-            answer["code"],
-            redirect_uri=attempt.redirect_uri,
+        return METHODS[method.kind].complete(
+            _values(connection, attempt.environment, attempt.pending),
+            method,
+            answer,
+            state=state,
             verifier=attempt.verifier.open().reveal(),
-            asked=_with_changes(connection, attempt.pending).scopes,
+            redirect_uri=attempt.redirect_uri,
+            scopes=_with_changes(connection, attempt.pending).scopes,
         )
     except (ProviderError, Refusal) as error:
         raise AuthorizationFailed(str(error), connection) from error
-    except CantOpen:
+    except (CantOpen, KeyError):
         raise AuthorizationFailed(
             "This sign-in can't be completed. Start again.", connection
         ) from None
-
-
-def _denied(code: str, connection: Connection) -> str:
-    if code == "access_denied":
-        return f"Access was not allowed at {connection.service}. Nothing was changed; you can try again."
-    known = {
-        "invalid_scope": "doesn't know one of the scopes",
-        "server_error": "had an error",
-        "temporarily_unavailable": "is busy",
-        "unauthorized_client": "doesn't allow this client to ask",
-    }
-    return f"{connection.service} {known.get(code, 'refused')}. Nothing was changed."
 
 
 @transaction.atomic
@@ -223,6 +254,10 @@ def _keep(attempt: Authorization, granted: Granted, by: User) -> None:
     if connection.deleted_at or not policies.may_administer(by, connection):
         raise AuthorizationFailed("You no longer administer this connection.")
     fields = _apply(connection, attempt.pending, attempt.environment)
+    if connection.oauth_app is None and "oauth_app" not in attempt.pending:
+        # From here on it is the one that its tokens belong to.
+        connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)
+        connection.save(update_fields=["oauth_app"])
     keep(connection, granted, environment=attempt.environment)
     record(
         "connection.connected",
@@ -269,14 +304,15 @@ def _with_changes(connection: Connection, pending: Mapping[str, Any]) -> Connect
     return connection
 
 
-def _client(
+def _values(
     connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
-) -> Client:
-    if not METHODS[connection.auth_method.kind].interactive:
+) -> dict[str, str]:
+    """What the method takes to sign in, as it would be after the change."""
+    if not is_interactive(connection.auth_method):
         raise NothingToAuthorize
     changed = _with_changes(connection, pending)
     probe = Credential(connection=changed, environment=environment)
-    return client_for(probe, pending.get("parameters"))
+    return values_of(probe, {}, pending.get("parameters"))
 
 
 def _apply(

@@ -1,8 +1,10 @@
 """Changing a connection: what holds at once, and what only after authorizing again."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from connhub.accounts.models import User
 from connhub.audit.log import record
@@ -11,15 +13,18 @@ from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
 from . import policies
-from .access import main_settings
-from .auth import METHODS
+from .access import fields_of, main_settings
+from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
 from .authorize import keep
 from .connecting import obtain
 from .lifecycle import Details, new_app, secrets_of
-from .models import Connection, Credential
+from .models import Connection, Credential, Status
 
-CLIENT_URLS = ("token_url", "refresh_url", "revoke_url")
+CLIENT_URLS = (
+    *("token_url", "refresh_url", "revoke_url"),
+    *("request_token_url", "access_token_url"),
+)
 
 
 class ChangeTooOld(Refusal):
@@ -57,7 +62,7 @@ def _edit(
     policies.require_admin(by, connection)
     changed = _change_words(connection, details)
     pending: dict[str, Any] = {}
-    if METHODS[connection.auth_method.kind].interactive:
+    if is_interactive(connection.auth_method):
         pending = _pending(connection, details, by)
         if pending and not connection.credentials.live().exists():
             changed += _change_now(connection, pending)
@@ -130,21 +135,32 @@ def _tokens(connection: Connection, details: Details, by: User) -> Granted | Non
 def _new_secrets(
     connection: Connection, details: Details, by: User
 ) -> tuple[list[str], dict[str, str]]:
-    """What changes of parameters, secrets and scopes, and all secrets as they would be."""
+    """What changes of parameters, secrets and scopes, and all secrets as they would be.
+
+    Where the service took the token away, it is asked for a new one though nothing else changes.
+    """
     stored = main_settings(connection)
     before, after = stored.parameters, dict(details.parameters)
     moved = sorted(n for n in before.keys() | after if before.get(n, "") != after.get(n, ""))
     given = {name: value for name, value in details.secrets.items() if value}
-    asks_scopes = METHODS[connection.auth_method.kind].has_scopes
-    rescoped = asks_scopes and set(details.scopes) != set(connection.scopes)
+    kind = METHODS[connection.auth_method.kind]
+    rescoped = kind.has_scopes and set(details.scopes) != set(connection.scopes)
     changed = moved + list(given) + (["scopes"] if rescoped else [])
+    credential = _main_credentials(connection).select_for_update(of=("self",)).first()
+    is_dead = credential is not None and credential.status == Status.RECONNECT_NEEDED
+    if kind.connects and is_dead and policies.may_connect_in(by, stored.environment):
+        changed.append("token")
     if not changed:
         return [], {}
     policies.require_connect_in(by, stored.environment)
-    secrets = _stored_secrets(connection, stored.environment_id)
+    fields = asked_of(connection)
+    # Tokens are not among them: they come anew.
+    names = {item.name for item in fields if item.secret}
+    sealed = secrets_of(credential) if credential else {}
+    secrets = {name: value for name, value in sealed.items() if name in names}
     if moved and set(secrets) - set(given):
         raise SecretAskedAgain
-    if _wanted(connection) - set(secrets | given):
+    if _wanted(fields) - set(secrets | given):
         raise SecretAskedAgain
     return changed, secrets | given
 
@@ -154,7 +170,7 @@ def _change_secrets(
 ) -> list[str]:
     """Replace the secrets given and keep those left out; a new destination wants all of them."""
     changed, secrets = _new_secrets(connection, details, by)
-    if not changed:
+    if not changed or (changed == ["token"] and tokens is None):
         return []
     stored = main_settings(connection)
     stored.parameters = dict(details.parameters)
@@ -166,24 +182,17 @@ def _change_secrets(
     return changed
 
 
-def _stored_secrets(connection: Connection, environment_id: int | None) -> dict[str, str]:
-    credential: Credential | None = (
-        connection.credentials.filter(user=None, environment=environment_id)
-        .live()
-        .select_for_update(of=("self",))
-        .first()
-    )
-    # Tokens are not among them: they come anew.
-    names = {item.name for item in _secret_fields(connection)}
-    stored = {} if credential is None else secrets_of(credential)
-    return {name: value for name, value in stored.items() if name in names}
+def asked_of(connection: Connection) -> list[Field]:
+    """What the connection's auth method asks for; what it keeps as a secret stays one."""
+    credential = _main_credentials(connection).first()
+    return fields_of(connection.auth_method, secrets_of(credential) if credential else ())
 
 
-def _wanted(connection: Connection) -> set[str]:
+def _main_credentials(connection: Connection) -> QuerySet[Credential]:
+    environment = main_settings(connection).environment
+    return connection.credentials.filter(user=None, environment=environment).live()
+
+
+def _wanted(fields: Sequence[Field]) -> set[str]:
     """The secrets that the connection can't do without."""
-    return {item.name for item in _secret_fields(connection) if item.required}
-
-
-def _secret_fields(connection: Connection) -> list[Field]:
-    fields = METHODS[connection.auth_method.kind].fields(connection.auth_method)
-    return [item for item in fields if item.secret]
+    return {item.name for item in fields if item.secret and item.required}

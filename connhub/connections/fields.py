@@ -7,16 +7,18 @@ from django import forms
 from django.core.validators import RegexValidator
 
 from connhub.forms import SecretField
-from connhub.services.models import Service
+from connhub.services.models import AuthMethod
 
 from .auth.base import Field, declared
 
 NO_CONTROLS = RegexValidator(r"^[^\x00-\x1f\x7f]*$", "Use a single line of ordinary characters.")
 
 
-def service_parameters(service: Service) -> list[Field]:
-    """The service's own parameters, such as a subdomain."""
-    return list(declared(service.parameters))
+def parameters_of(method: AuthMethod) -> list[Field]:
+    """What the service asks of every connection, such as a subdomain, and what this method adds."""
+    asked = {spec["name"]: spec for spec in method.service.parameters}
+    asked |= {spec["name"]: spec for spec in method.config.get("parameters", ())}
+    return list(declared(asked.values()))
 
 
 def form_field(spec: Field, stored_at: datetime | None = None) -> forms.Field:

@@ -1,6 +1,6 @@
 """What a person types about a connection, cleaned; saving it is the operations' business."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,15 +13,16 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.egress import guard
-from connhub.forms import Described, SecretField
+from connhub.forms import Described
+from connhub.services import oauth_apps
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, OAuthApp, Service
 
 from .access import main_settings
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Field
-from .editing import endpoints_vary
-from .fields import NO_CONTROLS, form_field, service_parameters
+from .editing import asked_of, endpoints_vary
+from .fields import NO_CONTROLS, form_field, parameters_of
 from .lifecycle import BadLinkName, Details
 from .models import LINK_NAME, AccessMode, Connection, Settings, Status, is_link_name
 
@@ -99,6 +100,7 @@ class ConnectionForm(forms.Form):
 
     stored_at: datetime | None = None  # since when there are secrets
     own_app: OAuthApp | None = None
+    unserved: Sequence[Environment | None] = ()
 
     def __init__(self, *args: Any, method: AuthMethod, **kwargs: Any) -> None:
         self.method, self.service, self.kind = method, method.service, METHODS[method.kind]
@@ -106,7 +108,7 @@ class ConnectionForm(forms.Form):
         if not self.kind.is_http:
             del self.fields["access_mode"]
         self._add_parameters()
-        if self.kind.interactive:
+        if is_interactive(method):
             self._add_app()
         if self.kind.has_scopes:
             self._add_scopes()
@@ -120,29 +122,28 @@ class ConnectionForm(forms.Form):
         ]
 
     def _add_parameters(self) -> None:
-        asked: list[Field] = [*service_parameters(self.service), *self.kind.fields(self.method)]
+        asked: list[Field] = [*parameters_of(self.method), *self._own_fields()]
         for spec in asked:
             prefix = SECRET if spec.secret else PARAMETER
             self.fields[prefix + spec.name] = form_field(spec, self.stored_at)
 
+    def _own_fields(self) -> Iterable[Field]:
+        return self.kind.fields(self.method)
+
     def _add_app(self) -> None:
         app = self.own_app
-        if app is None and self.service.oauth_apps.filter(shared=True).exists():
+        self.unserved = [] if app else self._unserved()
+        if app is None and not self.unserved:
             return
-        self.fields["client_id"] = forms.CharField(
-            label="Client id",
-            max_length=300,
-            initial=app.client_id if app else "",
-            validators=[NO_CONTROLS],
-        )
-        has_key = self.method.config.get("token_auth") == "private_key_jwt"
-        self.fields["client_secret"] = SecretField(
-            label="Private key" if has_key else "Client secret",
-            multiline=has_key,
-            max_length=8000 if has_key else 4000,
-            required=self.method.config.get("token_auth") != "none",
-            stored_at=app.created_at if app and app.client_secret else None,
-        )
+        stored_at = app.created_at if app and app.client_secret else None
+        for spec in self.kind.app_fields(self.method):
+            self.fields[spec.name] = form_field(spec, stored_at)
+        if app:
+            self.fields["client_id"].initial = app.client_id
+
+    def _unserved(self) -> list[Environment | None]:
+        """The environments (None: all at once) for which the connection brings its own app."""
+        raise NotImplementedError
 
     def _add_scopes(self) -> None:
         known = self.method.scopes
@@ -165,21 +166,35 @@ class ConnectionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         super().clean()
         self._check_addresses()
+        if not self.errors and "test" not in self.data:  # a test tells it, and more
+            self._check_values()
         return self.cleaned_data
+
+    def _check_values(self) -> None:
+        """What was typed must be of use to the method; secrets that are kept are not looked at."""
+        fault = self.kind.fault(self._values(PARAMETER) | self._values(SECRET), self.method)
+        if not fault:
+            return
+        name, text = fault
+        if PARAMETER + name in self.fields:
+            self.add_error(PARAMETER + name, text)
+        elif not self.stored_at:
+            self.add_error(SECRET + name, text)
 
     def _check_addresses(self) -> None:
         """What was typed must make addresses that ConnHub can call."""
         parameters = self._values(PARAMETER)
         if "p_host" in self.fields and parameters.get("host"):
             self._refuse_bad("p_host", lambda: guard.parse_host(parameters["host"]))
-        if self.service.parameters and not self.errors:
-            first = PARAMETER + self.service.parameters[0]["name"]
-            self._refuse_bad(first, lambda: self._fill_addresses(parameters))
+        asked = parameters_of(self.method)
+        if asked and not self.errors:
+            self._refuse_bad(PARAMETER + asked[0].name, lambda: self._fill_addresses(parameters))
 
     def _fill_addresses(self, parameters: dict[str, str]) -> None:
         fill_config(self.method.config, parameters)
-        if PLACEHOLDER.search(self.service.base_url):
-            guard.parse_url(fill(self.service.base_url, parameters), ports=guard.ANY_PORT)
+        base_url = self.method.config.get("base_url") or self.service.base_url
+        if PLACEHOLDER.search(base_url):
+            guard.parse_url(fill(base_url, parameters), ports=guard.ANY_PORT)
 
     def _refuse_bad(self, name: str, check: Callable[[], object]) -> None:
         try:
@@ -231,17 +246,51 @@ class CreateForm(ConnectionForm):
     )
 
     def __init__(self, *args: Any, method: AuthMethod, by: User, **kwargs: Any) -> None:
+        may_use_all = may_use_all_environments(by)
+        self.stages: list[Environment | None] = [environments.lowest()]
+        if may_use_all:
+            self.stages = [None, *Environment.objects.all()]
         super().__init__(*args, method=method, **kwargs)
         offered = self.fields["environment"]
         assert isinstance(offered, forms.ChoiceField)
-        if may_use_all_environments(by):
-            every = [(stage.slug, stage.name) for stage in Environment.objects.all()]
-            offered.choices = [("", "Same for all"), *every]
-        else:
-            lowest = environments.lowest()
-            offered.choices = [(lowest.slug, lowest.name)]
-            offered.initial = lowest.slug
+        offered.choices = [
+            (stage.slug, stage.name) if stage else ("", "Same for all") for stage in self.stages
+        ]
+        if not may_use_all:
+            offered.initial = offered.choices[0][0]
             offered.help_text = "Credentials for other environments take the role admin."
+
+    def _add_app(self) -> None:
+        super()._add_app()
+        if 0 < len(self.unserved) < len(self.stages):
+            for name in ("client_id", "client_secret"):
+                self.fields[name].required = self.fields[name].widget.is_required = False
+            names = ", ".join(str(stage or "all environments at once") for stage in self.unserved)
+            self.fields["client_id"].help_text = f"No shared OAuth app serves {names}."
+
+    def _unserved(self) -> list[Environment | None]:
+        return oauth_apps.unserved(self.method, self.stages)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        if "client_id" in self.fields and "environment" in self.cleaned_data:
+            self._check_app()
+        return self.cleaned_data
+
+    def _check_app(self) -> None:
+        """Where some environments have a shared app, the others still need one."""
+        cleaned = self.cleaned_data
+        is_needed = self.chosen_environment in self.unserved or cleaned.get("client_secret")
+        if is_needed and not cleaned.get("client_id") and "client_id" not in self.errors:
+            self.add_error("client_id", "Enter it: no shared OAuth app serves this environment.")
+        needs_secret = self.method.config.get("token_auth") != "none"
+        if (
+            cleaned.get("client_id")
+            and needs_secret
+            and not cleaned.get("client_secret")
+            and "client_secret" not in self.errors
+        ):
+            self.add_error("client_secret", "Enter the secret of this client id.")
 
     def clean_link_name(self) -> str:
         link_name = self.cleaned_data["link_name"]
@@ -252,10 +301,6 @@ class CreateForm(ConnectionForm):
     @property
     def chosen_environment(self) -> Environment | None:
         return Environment.objects.filter(slug=self.cleaned_data.get("environment") or "").first()
-
-    @property
-    def test_values(self) -> dict[str, str]:
-        return self._values(PARAMETER) | self._values(SECRET)
 
 
 class EditForm(ConnectionForm):
@@ -275,6 +320,14 @@ class EditForm(ConnectionForm):
             access_mode=connection.access_mode,
             **self._scopes(),
         )
+
+    def _own_fields(self) -> Iterable[Field]:
+        return asked_of(self.connection)
+
+    def _unserved(self) -> list[Environment | None]:
+        if self.connection.oauth_app:
+            return []
+        return oauth_apps.unserved(self.method, [self.stored.environment])
 
     def _since_when(self) -> datetime | None:
         credential = (
@@ -308,10 +361,16 @@ class EditForm(ConnectionForm):
             self._ask_again("client_secret", "Enter the secret of this client id.")
 
     def _ask_again(self, prefix: str, text: str) -> None:
+        spared = self._optional_secrets() if self._values(SECRET) else set()
         for name, field in self.fields.items():
             is_kept = getattr(field, "stored_at", None) and not self.cleaned_data.get(name)
-            if name.startswith(prefix) and is_kept and name not in self.errors:
+            if name.startswith(prefix) and is_kept and name not in {*self.errors, *spared}:
                 self.add_error(name, text)
+
+    def _optional_secrets(self) -> set[str]:
+        """Left blank beside one that is typed, they are most likely not stored either."""
+        asked = self.kind.fields(self.method)
+        return {SECRET + item.name for item in asked if item.secret and not item.required}
 
     @property
     def details(self) -> Details:

@@ -14,12 +14,13 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
+from connhub.services import oauth_apps
 from connhub.services.models import AuthMethod, OAuthApp
 from connhub.sharing import roles
 from connhub.vault.keyring import CantOpen
 
 from . import policies
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
 from .authorize import keep
 from .connecting import obtain
@@ -71,12 +72,14 @@ def create(
     link_name: str,
     by: User,
     environment: Environment | None = None,
+    granted: Granted | None = None,
 ) -> Connection:
     """Make a connection, its creator the first admin.
 
     With an auth method that sends people to the provider it starts *not connected*; any other
     is *connected* with the secrets given, for one environment or (None) for all. If the method
-    asks the service for a token, that comes first, and nothing is made if it fails.
+    asks the service for a token, that comes first, and nothing is made if it fails; `granted` is
+    what a test with these details brought already.
 
     Raises:
         PermissionDenied: `by` may not connect in that environment.
@@ -88,7 +91,8 @@ def create(
     if not is_link_name(link_name):
         raise BadLinkName
     # Before the transaction: a slow service must not hold its locks.
-    granted = obtain(method, details.parameters, details.secrets, details.scopes)
+    if granted is None:
+        granted = obtain(method, details.parameters, details.secrets, details.scopes)
     return _create(method, details, link_name, by, environment, granted)
 
 
@@ -106,7 +110,7 @@ def _create(
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
     )
-    if METHODS[method.kind].interactive:
+    if is_interactive(method):
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
     else:
@@ -147,9 +151,7 @@ def _choose_app(
     if details.client_id:
         connection.oauth_app = new_app(connection, details, by)
         return
-    shared = OAuthApp.objects.filter(service=connection.service, shared=True)
-    own = shared.filter(environment=environment).first() if environment else None
-    connection.oauth_app = own or shared.filter(environment=None).first()
+    connection.oauth_app = oauth_apps.serving(connection.auth_method, environment)
 
 
 def new_app(connection: Connection, details: Details, by: User) -> OAuthApp:

@@ -7,7 +7,7 @@ from django.db.models.functions import Lower
 from django.urls import reverse
 
 from connhub.accounts.models import Environment, User
-from connhub.services.models import AuthMethod, OAuthApp, Service
+from connhub.services.models import AuthMethod, OAuthApp, Operation, Service
 from connhub.sharing import roles
 from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
@@ -35,6 +35,11 @@ class Status(models.IntegerChoices):
     def tone(self) -> str:
         return {1: "ok", 4: "bad", 5: "warn"}.get(self.value, "idle")
 
+    @property
+    def is_live(self) -> bool:
+        """Whether there is something to make calls and tests with."""
+        return self.value in (1, 4)
+
 
 class AccessMode(models.TextChoices):
     """Whether a flow may fetch the secret, or only have calls made with it."""
@@ -45,7 +50,7 @@ class AccessMode(models.TextChoices):
 
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
-    *("service__driver", "service__test", "auth_method__kind"),
+    *("service__driver", "service__test", "auth_method__kind", "auth_method__config"),
 )
 
 
@@ -79,8 +84,11 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def for_summary(self):
         """With all that its own page shows."""
-        whole = self.select_related("service", "auth_method", "created_by", "oauth_app")
-        return whole.prefetch_related("credentials")
+        whole = self.select_related("service", "auth_method__service", "created_by", "oauth_app")
+        operations = Operation.objects.filter(service=models.OuterRef("service"))
+        return whole.prefetch_related("credentials").annotate(
+            has_operations=models.Exists(operations)
+        )
 
     def for_listing(self):
         """With what a row of the listing shows and no more, in two queries however long the list."""

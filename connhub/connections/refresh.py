@@ -14,21 +14,25 @@ from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
 
+from connhub.accounts.models import Environment
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill_config
 from connhub.vault.keyring import CantOpen
 
 from .access import (
+    Access,
     AddressIncomplete,
     CredentialIncomplete,
     CredentialUnreadable,
     ReconnectNeeded,
+    app_of,
+    prepare,
+    require_usable,
     settings_for,
 )
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .auth.oauth2 import Client
 from .auth.provider import ProviderError, ProviderRefused
 from .models import Connection, Credential, Status
 
@@ -40,11 +44,6 @@ BACK_OFF_S = 30
 BACK_OFF_MAX_S = 900
 FORCED_REST = timedelta(seconds=60)
 FATAL = frozenset({"invalid_grant"})
-
-
-class AppMissing(Refusal):
-    code = "app-missing"
-    text = "This connection has no client id and secret yet. Edit it to add them."
 
 
 class RenewalFailed(Refusal):
@@ -86,6 +85,21 @@ def ensure_fresh(credential: Credential, *, force_version: int | None = None) ->
             return credential
         time.sleep(POLL_S)
         credential = _read(credential)
+
+
+def fresh_access(connection: Connection, environment: Environment | None) -> Access:
+    """What a call in this environment needs, its token renewed first where it ends.
+
+    Raises: Refusal, as `prepare` and `ensure_fresh` do.
+    """
+    credential = connection.credential_for(environment)
+    require_usable(connection, credential)
+    if credential is not None:
+        connection = ensure_fresh(credential).connection
+    try:
+        return prepare(connection, environment)
+    except Unfilled:
+        raise AddressIncomplete from None
 
 
 def _is_wanted(credential: Credential, force_version: int | None) -> bool:
@@ -177,46 +191,27 @@ def _ask_provider(credential: Credential) -> Granted:
     return granted
 
 
-def values_of(credential: Credential, secrets: dict[str, str]) -> dict[str, str]:
+def values_of(
+    credential: Credential, secrets: dict[str, str], parameters: dict[str, str] | None = None
+) -> dict[str, str]:
     """Parameters, OAuth app and secrets of a credential's connection, as its method takes them.
-
-    Raises:
-        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
-    """
-    connection = credential.connection
-    parameters = settings_for(connection, credential.environment).parameters
-    try:
-        fill_config(connection.auth_method.config, parameters)
-    except Unfilled:
-        raise AddressIncomplete from None
-    if not METHODS[connection.auth_method.kind].interactive:
-        return parameters | secrets
-    client = client_for(credential)
-    app = {"client_id": client.client_id, "client_secret": client.client_secret}
-    return parameters | app | secrets
-
-
-def client_for(credential: Credential, parameters: dict[str, str] | None = None) -> Client:
-    """The OAuth client of the credential's connection, with its secret opened.
 
     `parameters` replace those stored, for an attempt that would change them.
 
     Raises:
         AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
     """
-    connection, app = credential.connection, credential.connection.oauth_app
-    if app is None:
-        raise AppMissing
+    connection = credential.connection
+    app: dict[str, str] = {}
+    if is_interactive(connection.auth_method):
+        app = app_of(connection, credential.environment)
     if parameters is None:
         parameters = settings_for(connection, credential.environment).parameters
     try:
-        config = fill_config(connection.auth_method.config, parameters)
-        secret = app.client_secret.open().reveal() if app.client_secret else ""
+        fill_config(connection.auth_method.config, parameters)
     except Unfilled:
         raise AddressIncomplete from None
-    except CantOpen:
-        raise CredentialUnreadable from None
-    return Client(config, app.client_id, secret, parameters.get("key_id", ""))
+    return parameters | app | secrets
 
 
 def _store(credential: Credential, granted: Granted) -> Credential:

@@ -1,36 +1,35 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
+import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from requests import Response
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.egress import guard
-from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable
+from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable, signed
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod, Service
 
 from . import policies
-from .access import (
-    AddressIncomplete,
-    base_url_for,
-    injection_for,
-    prepare,
-    require_usable,
-    settings_for,
-)
+from .access import base_url_for, injection_for, settings_for
 from .auth import METHODS
-from .auth.base import Injection
+from .auth.base import Granted, Injection
+from .auth.provider import at
 from .connecting import obtain
 from .databases import DRIVERS
+from .lifecycle import Details
 from .models import Connection, Credential, Status
-from .refresh import ensure_fresh
+from .refresh import fresh_access
 from .reports import Report, Step
 
 DEADLINE_S, QUEUE_S = 15, 5
@@ -49,7 +48,13 @@ class TooManyTests(Refusal):
 
 
 def has_test(service: Service) -> bool:
+    """Whether connections can be tested; an auth method's own test replaces the service's."""
     return bool(service.driver or service.test)
+
+
+def test_of(method: AuthMethod) -> dict[str, Any]:
+    """The request that tests connections of this method."""
+    return method.config.get("test") or method.service.test
 
 
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
@@ -63,15 +68,8 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
     policies.require_admin(by, connection)
     if not has_test(connection.service):
         raise NoTest
-    credential = connection.credential_for(environment)
-    require_usable(connection, credential)
-    if credential is not None:
-        credential = ensure_fresh(credential)
-        connection = credential.connection
-    try:
-        access = prepare(connection, environment)
-    except Unfilled:
-        raise AddressIncomplete from None
+    access = fresh_access(connection, environment)
+    connection = access.connection
     stored = settings_for(connection, environment)
     report = run(
         connection.service,
@@ -96,79 +94,107 @@ def run(
 
     Failures take about as long whatever the reason, so that nobody can map a network by them.
     """
+    with turn():
+        if service.driver:
+            return _probe_database(service, method, values)
+        return _call(method, {}, values, base_url or service.base_url, scopes)[0]
+
+
+def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | None]:
+    """The test of a connection before it is saved, and the token that it was made with, if any.
+
+    Raises: TooManyTests.
+    """
+    service = method.service
+    with turn():
+        if service.driver:
+            values = {**details.parameters, **details.secrets}
+            return _probe_database(service, method, values), None
+        return _call(method, details.parameters, details.secrets, service.base_url, details.scopes)
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One of the four calls that people may make at once. Raises: TooManyTests, after 5 s."""
     if not _slots.acquire(timeout=QUEUE_S):
         raise TooManyTests
     try:
-        if service.driver:
-            return _probe_database(service, method, values)
-        return _call(service, method, values, base_url or service.base_url, scopes)
+        yield
     finally:
         _slots.release()
 
 
 def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, str]) -> Report:
     driver = DRIVERS[service.driver]
-    secret_names = {item.name for item in driver.fields if item.secret}
-    secrets = {name: value for name, value in values.items() if name in secret_names}
-    parameters = {name: value for name, value in values.items() if name not in secret_names}
-    return driver.probe(parameters, secrets)
+    return driver.probe(*driver.parted(values))
 
 
 def _call(
-    service: Service,
     method: AuthMethod,
-    values: Mapping[str, str],
+    parameters: Mapping[str, str],
+    secrets: Mapping[str, str],
     base_url: str,
     scopes: Sequence[str],
-) -> Report:
+) -> tuple[Report, Granted | None]:
+    test, values, granted = test_of(method), {**parameters, **secrets}, None
     started = time.monotonic()
     try:
-        url = fill(base_url, values) + service.test["path"]
+        url = fill(base_url, values) + test["path"]
         target = guard.parse_url(url, ports=guard.ANY_PORT)
     except (Unfilled, guard.BadAddress) as error:
-        return Report([Step("Address", "failed", _ms(started), str(error))])
+        return Report([Step("Address", "failed", _ms(started), str(error))]), None
     steps = [Step("Address", "ok", _ms(started), f"{target.host}, port {target.port}.")]
 
     if METHODS[method.kind].connects and "access_token" not in values:
         started = time.monotonic()
         try:
             with even_timing():
-                values = obtain(method, {}, values, scopes).secrets
+                granted = obtain(method, parameters, secrets, scopes)
         except Refusal as refusal:
-            return Report([*steps, Step("Sign-in", "failed", _ms(started), refusal.text)])
+            step = Step("Sign-in", "failed", _ms(started), refusal.text)
+            return Report([*steps, step]), None
+        values |= granted.secrets
         steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
     injection = injection_for(method, values)
     started = time.monotonic()
     try:
         with even_timing():
-            status = _send(service, url, injection)
+            answer = _send(test, url, injection)
     except (Unreachable, Unsendable, AnswerTooLarge) as error:
-        return Report([*steps, Step("Sample call", "failed", _ms(started), str(error))])
-    return Report([*steps, _judge(service, status, _ms(started))])
+        last = Step("Sample call", "failed", _ms(started), str(error))
+    else:
+        last = _judge(test, answer, _ms(started))
+    return Report([*steps, last]), granted
 
 
-def _send(service: Service, url: str, injection: Injection) -> int:
-    verb = service.test.get("method", "GET")
+def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
+    verb = test.get("method", "GET")
     headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    headers |= dict(injection.defaults) | dict(injection.headers)
-    if injection.sign:
-        headers |= dict(injection.sign(verb, url, list(headers.items()), b""))
+    body = b""
+    if "json" in test:
+        headers["Content-Type"] = "application/json"
+        body = json.dumps(test["json"]).encode()
+    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
     with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        answer = session.request(
+        return session.request(
             verb,
             url,
             headers=headers,
             params=injection.query,
-            data=dict(injection.form) or None,
+            data=body or dict(injection.form) or None,
+            auth=signed(injection.sign) if injection.sign else None,
         )
-    return answer.status_code
 
 
-def _judge(service: Service, status: int, took_ms: int) -> Step:
-    call = f"{service.test.get('method', 'GET')} {service.test['path']} answered {status}."
-    expected = service.test.get("expect") or range(200, 300)
-    if status in expected:
-        return Step("Sample call", "ok", took_ms, call)
+def _judge(test: Mapping[str, Any], answer: Response, took_ms: int) -> Step:
+    """Whether the answer is as expected; nothing of its body is told."""
+    status = answer.status_code
+    call = f"{test.get('method', 'GET')} {test['path']} answered {status}."
+    if status in (test.get("expect") or range(200, 300)):
+        if _says_so(test.get("expect_json"), answer):
+            return Step("Sample call", "ok", took_ms, call)
+        hint = "It says that it failed. Check the credentials, and their rights or scopes."
+        return Step("Sample call", "failed", took_ms, call, hint)
     hints = {
         401: "The service doesn't accept the credentials. Check them for typing errors or reconnect.",
         403: "The credentials are known, but not allowed to do this. Check their rights or scopes.",
@@ -177,6 +203,17 @@ def _judge(service: Service, status: int, took_ms: int) -> Step:
     }
     hint = hints.get(status, "The service has a problem of its own." if status >= 500 else "")
     return Step("Sample call", "failed", took_ms, call, hint)
+
+
+def _says_so(expected: Mapping[str, Any] | None, answer: Response) -> bool:
+    """Whether the JSON of the answer holds what is expected of it."""
+    if not expected:
+        return True
+    try:
+        found = at(answer.json(), expected["path"])
+    except (ValueError, RecursionError):
+        return False
+    return found == expected["equals"] if "equals" in expected else found is not None
 
 
 @transaction.atomic

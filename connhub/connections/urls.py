@@ -10,6 +10,7 @@ urlpatterns = [
     path("export/", views.export, name="export"),
     path("import/", views.upload, name="import"),
     path("import/<uuid:pk>/", views.one_import, name="one_import"),
+    path("try/<int:pk>/", views.try_operation, name="try_operation"),
     path("<slug:link_name>/", views.summary, name="summary"),
     path("<slug:link_name>/edit/", views.edit, name="edit"),
     path("<slug:link_name>/rename/", views.rename, name="rename"),

@@ -10,7 +10,7 @@ from django.utils.text import slugify
 
 from connhub.accounts.models import Environment, Team, User
 from connhub.connections import lifecycle
-from connhub.connections.auth import METHODS
+from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
 from connhub.connections.models import Connection, Status
@@ -156,7 +156,7 @@ def _secret(slug: str) -> str:
 def _set_status(connection: Connection, status: str, chance: random.Random, by: User) -> None:
     if status == "not_connected":
         return
-    if METHODS[connection.auth_method.kind].interactive:
+    if is_interactive(connection.auth_method):
         tokens = {
             "access_token": secrets.token_urlsafe(24),
             "refresh_token": secrets.token_urlsafe(24),

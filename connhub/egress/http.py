@@ -1,7 +1,7 @@
 """HTTP to the outside: `GuardedSession` for requests, `connector` and `client` for aiohttp."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -31,11 +31,32 @@ __all__ = [
     "Unsendable",
     "client",
     "connector",
+    "signed",
     "unreachable",
 ]
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SAFE = frozenset({"GET", "HEAD"})
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def signed(
+    sign: Callable[[str, str, Pairs, bytes], Pairs],
+) -> Callable[[PreparedRequest], PreparedRequest]:
+    """For a request's `auth`: sets the headers that `sign` gives, for what is really sent.
+
+    `sign` takes method, URL, headers and body once nothing of them changes any more.
+    """
+
+    def set_headers(request: PreparedRequest) -> PreparedRequest:
+        body = request.body or b""
+        body = body.encode() if isinstance(body, str) else body
+        headers = [(name, str(value)) for name, value in request.headers.items()]
+        request.headers.update(sign(str(request.method), str(request.url), headers, body))
+        return request
+
+    return set_headers
 
 
 class GuardedSession(requests.Session):

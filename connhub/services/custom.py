@@ -14,16 +14,18 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 
 from . import policies
-from .addresses import PLACEHOLDER
+from .addresses import PLACEHOLDER, templates
 from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service, ServiceUserGrant
 
 # They stand where a slug stands in URLs.
 RESERVED = frozenset({"new", "register"})
 # One piece of a host name: letters, digits and hyphens in between.
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
-# What a person reads of a key; all the rest decides where and how a secret is sent.
-WORDS_OF_A_KEY = ("label", "help")
-WORDS = ("username_label", "password_label", "token_label", "help")
+# A realm may have more: the account of some services has an underscore.
+REALM_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,98}$"
+# What a person reads or is asked, and tests; all the rest decides where and how a secret is sent.
+WORDS = ("label", "help", "parameters", "test")
+LISTS = ("keys", "fields")
 LISTED = 10
 
 
@@ -68,7 +70,7 @@ class Definition:
     docs_url: str = ""
     test: Mapping[str, Any] = field(default_factory=dict)
     endpoints: Mapping[Environment, str] = field(default_factory=dict)
-    operations: Sequence[Mapping[str, str]] = ()
+    operations: Sequence[Mapping[str, Any]] = ()
 
 
 @transaction.atomic
@@ -174,17 +176,20 @@ def sending(definition: Definition) -> dict[str, Any]:
     return {
         "base_url": definition.base_url,
         "endpoints": {stage.pk: url for stage, url in definition.endpoints.items()},
-        "methods": [(method.kind, _without_words(method.config)) for method in definition.methods],
+        "methods": [(method.kind, without_words(method.config)) for method in definition.methods],
     }
 
 
-def _without_words(config: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in config.items() if name not in WORDS}
-    if "keys" in kept:
-        kept["keys"] = [
-            {name: value for name, value in key.items() if name not in WORDS_OF_A_KEY}
-            for key in kept["keys"]
-        ]
+def without_words(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of an auth method's configuration decides where and how its secrets are sent."""
+    kept = {
+        name: value
+        for name, value in config.items()
+        if name not in WORDS and not name.endswith("_label")
+    }
+    for name in LISTS:
+        if name in kept:
+            kept[name] = [without_words(item) for item in kept[name]]
     return kept
 
 
@@ -213,16 +218,19 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "docs_url": definition.docs_url,
         "base_url": definition.base_url,
         "test": dict(definition.test),
-        "parameters": [_parameter(name) for name in placeholders(definition)],
+        "parameters": [
+            *(_parameter(name) for name in placeholders(definition)),
+            *(_realm_parameter(name) for name in _only_in_realms(definition)),
+        ],
     }
 
 
 def placeholders(definition: Definition) -> list[str]:
-    """The names in braces in its URLs, each once: a connection says what they stand for."""
-    urls = [definition.base_url, *definition.endpoints.values()]
+    """The names in braces in its URLs and texts, each once: a connection says what they stand for."""
+    texts = [definition.base_url, *definition.endpoints.values()]
     for method in definition.methods:
-        urls += [value for name, value in method.config.items() if name.endswith("_url")]
-    return list(dict.fromkeys(name for url in urls for name in PLACEHOLDER.findall(url)))
+        texts += templates(method.config)
+    return list(dict.fromkeys(name for text in texts for name in PLACEHOLDER.findall(text)))
 
 
 def _parameter(name: str) -> dict[str, Any]:
@@ -235,6 +243,19 @@ def _parameter(name: str) -> dict[str, Any]:
         "required": True,
         "default": "",
     }
+
+
+def _only_in_realms(definition: Definition) -> list[str]:
+    """The names in braces in realms of OAuth 1.0a that stand in no address."""
+    realms = [method.config.get("realm", "") for method in definition.methods]
+    named = dict.fromkeys(name for realm in realms for name in PLACEHOLDER.findall(realm))
+    in_addresses = placeholders(definition)
+    return [name for name in named if name not in in_addresses]
+
+
+def _realm_parameter(name: str) -> dict[str, Any]:
+    help_text = "It stands in the realm that calls are signed for."
+    return _parameter(name) | {"help": help_text, "pattern": REALM_PATTERN}
 
 
 def _write_methods(service: Service, definition: Definition) -> None:

@@ -127,3 +127,15 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value]
     return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def text(value: Any, limit: int) -> str:
+    """A document's text as one line of printable characters, cut at the limit."""
+    words = value.split() if isinstance(value, str) else []
+    line = "".join(c if c.isprintable() else "" for c in " ".join(words))
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """The value, or an empty one: the rules leave room for anything under unusual names."""
+    return value if isinstance(value, dict) else {}

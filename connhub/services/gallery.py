@@ -3,11 +3,16 @@
 from collections.abc import Mapping
 
 from django.db.models import Count, Exists, OuterRef, Prefetch
+from django.db.models.functions import Lower
 from django.utils.functional import cached_property
 
 from .models import AuthMethod, Origin, Service
 
-KINDS = {"default": "Default services", "custom": "Custom services", "databases": "Databases"}
+KINDS = {
+    "default": "Default services",
+    "custom": "Custom services",
+    "databases": "Databases and protocols",
+}
 AUTH_LABELS = {
     "oauth2_code": "OAuth 2.0",
     "oauth2_client_credentials": "Client credentials",
@@ -18,11 +23,10 @@ AUTH_LABELS = {
     "api_key": "API key",
     "basic": "Basic",
     "bearer": "Bearer token",
-    "database": "Database",
+    "database": "Database or protocol",
     "none": "No authentication",
 }
 SHOWN = 120  # tiles at once; more are narrowed down by searching, or asked for
-SHOWN_AT_MOST = 5000
 
 
 class Gallery:
@@ -36,7 +40,9 @@ class Gallery:
         auth = params.get("auth", "")
         self.auth = auth if auth in AUTH_LABELS else ""
         self.q = params.get("q", "").replace("\0", "").strip()[:80]
-        self.shows_all = bool(params.get("all"))
+        page = params.get("page", "")
+        self.page = int(page) if page.isascii() and page.isdigit() and 0 < len(page) < 5 else 1
+        self.page = max(1, self.page)
 
     @cached_property
     def _of_kind(self):
@@ -75,11 +81,20 @@ class Gallery:
         return sum(count for _, count in self.categories)
 
     @property
+    def previous(self) -> int | None:
+        """The page before this one; None for the first, which is the one without a number."""
+        return self.page - 1 if self.page > 2 else None
+
+    @property
+    def following(self) -> int:
+        return self.page + 1
+
+    @property
     def left_out(self) -> int:
-        """How many services fit the choice besides those shown."""
+        """How many services fit the choice besides those on this page and the pages before it."""
         counts = dict(self.categories)
         fitting = counts.get(self.category, 0) if self.category else self.total
-        return fitting - len(self.services)
+        return max(0, fitting - self.page * SHOWN)
 
     @cached_property
     def services(self) -> list[Service]:
@@ -87,5 +102,8 @@ class Gallery:
         chosen = with_auth.filter(category=self.category) if self.category else with_auth
         methods = AuthMethod.objects.offered().only("service", "label", "position")
         tiles = chosen.only("slug", "name", "monogram", "colour")
-        limit = SHOWN_AT_MOST if self.shows_all else SHOWN
-        return list(tiles.prefetch_related(Prefetch("auth_methods", queryset=methods))[:limit])
+        first = (self.page - 1) * SHOWN
+        tiles = tiles.order_by(Lower("name"), "pk").prefetch_related(
+            Prefetch("auth_methods", queryset=methods)
+        )
+        return list(tiles[first : first + SHOWN])

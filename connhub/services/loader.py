@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 from django.db import models, transaction
@@ -17,43 +15,22 @@ from jsonschema import Draft202012Validator
 
 from connhub.audit.log import record
 
+from . import moving
+from .gallery import AUTH_LABELS
 from .models import AuthMethod, Origin, Service
+from .rules import PARAMETER, CatalogueError, problems
 
 CATALOGUE = Path(__file__).parent / "catalogue"
-MIN_CONTRAST = 4.5  # of a monogram's white text on its colour: WCAG 2.2, 1.4.3
 
-LABELS = {
-    "oauth2_code": "OAuth 2.0",
-    "api_key": "API key",
-    "basic": "Basic",
-    "bearer": "Bearer token",
-    "database": "Database",
-    "none": "No authentication",
-}
 CONFIG: dict[str, dict[str, Any]] = {
     "oauth2_code": {"pkce": True, "token_format": "form", "scope_delimiter": " "},
+    "oauth2_client_credentials": {"token_format": "form", "scope_delimiter": " "},
     "basic": {"username_label": "User name", "password_label": "Password", "help": ""},
     "bearer": {"help": ""},
     "none": {"help": ""},
 }
 KEY = {"prefix": "", "help": ""}
 SCOPE = {"default": False}
-PARAMETER = {"help": "", "placeholder": "", "required": True, "default": ""}
-
-METHOD_URLS = ("authorize_url", "token_url", "refresh_url", "revoke_url")
-OWN_AUTHORIZE_PARAMS = {
-    *("client_id", "redirect_uri", "response_type", "scope", "state"),
-    *("code_challenge", "code_challenge_method"),
-}
-PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
-# What a parameter must never be: it would move a URL to another host, or out of its path.
-HOSTILE = ("", "..", "a/b", "a\\b", "a?b", "a#b", "a@b", "a:1", "a b", "a%2fb")
-
-Problem = tuple[str, str]  # the key within the service, and what is wrong with it
-
-
-class CatalogueError(Exception):
-    """The catalogue can't be used; the message names the file, the key and what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -73,13 +50,18 @@ class Entry:
 
 @dataclass(frozen=True)
 class Changes:
-    """The slugs of what a load did. `left_out`: a custom service has that slug already."""
+    """The slugs of what a load did.
+
+    `left_out`: a custom service has that slug already. `moved`: secrets would go elsewhere, so
+    connections that hold some stay with what they were made with.
+    """
 
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
     unlisted: list[str] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.unlisted)
@@ -98,7 +80,7 @@ def read(folder: Path = CATALOGUE) -> list[Entry]:
         document = _parse(path, file)
         for index, raw in enumerate(document["services"]):
             where = f"{file}: services[{index}] ({raw['slug']})"
-            for key, problem in _problems(raw):
+            for key, problem in problems(raw):
                 raise CatalogueError(f"{where}.{key}: {problem}")
             if raw["slug"] in homes:
                 raise CatalogueError(f"{where}.slug: is taken by {homes[raw['slug']]}")
@@ -116,6 +98,10 @@ def load(entries: Iterable[Entry], *, by: models.Model | None = None) -> Changes
     A service whose entry is gone is unlisted, never deleted; one that an admin unlisted stays so.
     Custom services and connections are not touched. Auth methods keep their id as long as kind
     and label stay; one that is gone is deleted or, if a connection uses it, marked as retired.
+    A method whose secrets would go elsewhere, or otherwise, is retired for the connections that
+    hold some, and new ones get a new one; a shared OAuth app is no longer offered then.
+
+    Raises: CatalogueError, if the driver changes of a service that holds secrets.
     """
     wanted = {entry.slug: entry for entry in entries}
     stored = _stored(wanted)
@@ -127,9 +113,15 @@ def load(entries: Iterable[Entry], *, by: models.Model | None = None) -> Changes
     Service.objects.filter(slug__in=changes.unlisted).update(listed=False, digest="")
     added = [Service(slug=slug, origin=Origin.DEFAULT) for slug in changes.added]
     changed = [stored[slug] for slug in changes.changed]
+    for service in changed:
+        entry = wanted[service.slug]
+        if moving.retire(service, entry.service, entry.methods, by=by):
+            changes.moved.append(service.slug)
     _write_services(added, changed, wanted)
     _write_methods([*added, *changed], wanted)
-    counts = {name: len(getattr(changes, name)) for name in ("added", "changed", "unlisted")}
+    counts = {
+        name: len(getattr(changes, name)) for name in ("added", "changed", "unlisted", "moved")
+    }
     record("catalogue.loaded", by=by, detail=counts)
     return changes
 
@@ -258,13 +250,19 @@ def _entry(category: str, raw: dict[str, Any]) -> Entry:
         "test": raw.get("test", {}),
         "driver": raw.get("driver", ""),
     }
-    methods = [_method(position, method) for position, method in enumerate(raw["auth"])]
+    headers = raw.get("headers", {})
+    methods = [_method(position, each, headers) for position, each in enumerate(raw["auth"])]
     return Entry(raw["slug"], service, methods)
 
 
-def _method(position: int, raw: dict[str, Any]) -> dict[str, Any]:
+def _method(position: int, raw: dict[str, Any], headers: dict[str, str]) -> dict[str, Any]:
+    """What the method's row holds; the headers that the service always wants are among it."""
     kind = raw["kind"]
     config = {key: raw[key] for key in raw if key not in ("kind", "label", "scopes")}
+    if headers or "headers" in raw:
+        config["headers"] = headers | raw.get("headers", {})
+    if "parameters" in raw:
+        config["parameters"] = [PARAMETER | parameter for parameter in raw["parameters"]]
     if kind == "api_key":
         config["keys"] = [KEY | key for key in config["keys"]]
     if kind == "bearer":
@@ -273,127 +271,8 @@ def _method(position: int, raw: dict[str, Any]) -> dict[str, Any]:
         config["username_secret"] = True
     return {
         "kind": kind,
-        "label": raw.get("label", LABELS[kind]),
+        "label": raw.get("label", AUTH_LABELS[kind]),
         "position": position,
         "config": CONFIG.get(kind, {}) | config,
         "scopes": [SCOPE | scope for scope in raw.get("scopes", [])],
     }
-
-
-def _problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong with a service that the schema can't say."""
-    if contrast(raw["colour"]) < MIN_CONTRAST:
-        yield "colour", f"is too light for white text: {contrast(raw['colour']):.1f} to 1"
-    yield from _database_problems(raw)
-    yield from _parameter_problems(raw)
-    yield from _url_problems(raw)
-    yield from _method_problems(raw["auth"])
-
-
-def contrast(colour: str) -> float:
-    """How white text stands out on the colour (`#rrggbb`), from 1 to 21: WCAG 2.2."""
-    shares = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
-    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return 1.05 / (luminance + 0.05)
-
-
-def _database_problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    if not any(method["kind"] == "database" for method in raw["auth"]):
-        if "driver" in raw:
-            yield "driver", "is for databases only"
-        if "base_url" not in raw:
-            yield "base_url", "is needed"
-        return
-    if "driver" not in raw:
-        yield "driver", "is needed for a database"
-    if len(raw["auth"]) > 1:
-        yield "auth", "must hold nothing else for a database"
-    for key in ("base_url", "parameters", "allowed_hosts", "test"):
-        if raw.get(key):
-            yield key, "is not for databases: the driver knows what it needs"
-
-
-def _parameter_problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    parameters = raw.get("parameters", [])
-    used = {name for _, url in _templates(raw) for name in PLACEHOLDER.findall(url)}
-    for index, parameter in enumerate(parameters):
-        key = f"parameters[{index}]"
-        if parameter["name"] not in used:
-            yield f"{key}.name", "is used in no URL"
-        yield from _pattern_problems(key, PARAMETER | parameter)
-    yield from _twice("parameters", [parameter["name"] for parameter in parameters])
-
-
-def _pattern_problems(key: str, parameter: dict[str, Any]) -> Iterator[Problem]:
-    try:
-        pattern = re.compile(parameter["pattern"])
-    except re.error as error:
-        yield f"{key}.pattern", f"is no regular expression: {error}"
-        return
-    for value in HOSTILE:
-        if pattern.search(value):
-            yield f"{key}.pattern", f"must not match {value!r}"
-    if parameter["default"] and not pattern.search(parameter["default"]):
-        yield f"{key}.default", "does not match the pattern"
-    if not (parameter["required"] or parameter["default"]):
-        yield f"{key}.default", "is needed where nothing must be typed"
-
-
-def _templates(raw: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Pairs of key and URL: everything that parameters are filled into."""
-    yield "base_url", raw.get("base_url", "")
-    for index, method in enumerate(raw["auth"]):
-        for name in METHOD_URLS:
-            yield f"auth[{index}].{name}", method.get(name, "")
-
-
-def _url_problems(raw: dict[str, Any]) -> Iterator[Problem]:
-    declared = {parameter["name"] for parameter in raw.get("parameters", [])}
-    for key, url in [("docs_url", raw["docs_url"]), *_templates(raw)]:
-        if url and not url.startswith("https://"):
-            yield key, "must start with https://"
-        for name in PLACEHOLDER.findall(url):
-            if name not in declared:
-                yield key, f"{{{name}}} is not among the parameters"
-    if raw.get("base_url", "").endswith("/"):
-        yield "base_url", "must not end with a slash"
-    own_host = urlsplit(raw.get("base_url", "")).netloc
-    if own_host in raw.get("allowed_hosts", []):
-        yield "allowed_hosts", f"must not repeat {own_host}, the base_url's"
-
-
-def _method_problems(methods: list[dict[str, Any]]) -> Iterator[Problem]:
-    seen = set()
-    for index, method in enumerate(methods):
-        key = f"auth[{index}]"
-        name = (method["kind"], method.get("label", LABELS[method["kind"]]))
-        if name in seen:
-            yield f"{key}.label", f"{name[1]} is there twice"
-        seen.add(name)
-        if method["kind"] == "oauth2_code":
-            yield from _oauth_problems(key, method)
-        keys = [f"{item['in']} {item['name']}" for item in method.get("keys", [])]
-        yield from _twice(f"{key}.keys", keys)
-
-
-def _oauth_problems(key: str, method: dict[str, Any]) -> Iterator[Problem]:
-    for name in method.get("authorize_params", {}):
-        if name in OWN_AUTHORIZE_PARAMS:
-            yield f"{key}.authorize_params.{name}", "is set by ConnHub"
-    if method["token_auth"] == "none" and not method.get("pkce", True):
-        yield f"{key}.pkce", "is needed where there is no client secret"
-    scopes = method.get("scopes", [])
-    if scopes and not any(scope.get("default") for scope in scopes):
-        yield f"{key}.scopes", "must have one that is on by default"
-    yield from _twice(f"{key}.scopes", [scope["name"] for scope in scopes])
-    delimiter = method.get("scope_delimiter", " ")
-    for index, scope in enumerate(scopes):
-        if delimiter in scope["name"]:
-            yield f"{key}.scopes[{index}].name", f"must not hold the delimiter {delimiter!r}"
-
-
-def _twice(key: str, names: list[str]) -> Iterator[Problem]:
-    for index, name in enumerate(names):
-        if names.index(name) < index:
-            yield f"{key}[{index}].name", "is there twice"

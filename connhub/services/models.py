@@ -173,6 +173,16 @@ class Endpoint(models.Model):
         ]
 
 
+class OperationQuerySet(models.QuerySet):
+    def matching(self, text: str):
+        """Those whose path, summary, id or method contain every word."""
+        wanted = Q()
+        for word in text.split():
+            of_call = Q(path__icontains=word) | Q(method__iexact=word)
+            wanted &= of_call | Q(summary__icontains=word) | Q(operation_id__icontains=word)
+        return self.filter(wanted)
+
+
 class Operation(models.Model):
     """One call that a service's OpenAPI document describes."""
 
@@ -181,6 +191,12 @@ class Operation(models.Model):
     path = models.CharField(max_length=300)
     summary = models.CharField(max_length=200, blank=True)
     operation_id = models.CharField(max_length=100, blank=True)
+    # Each with name, in (path, query or header), required, and a few words about it.
+    parameters = models.JSONField(default=list, blank=True)
+    body_type = models.CharField("media type of its body", max_length=100, blank=True)
+    body_required = models.BooleanField(default=False)
+
+    objects = OperationQuerySet.as_manager()
 
     class Meta:
         ordering = ["path", "method"]
@@ -191,6 +207,11 @@ class Operation(models.Model):
 
     def __str__(self):
         return f"{self.method} {self.path}"
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the call asks to change nothing (RFC 9110 section 9.2.1)."""
+        return self.method in ("GET", "HEAD", "OPTIONS")
 
 
 class OAuthApp(models.Model):

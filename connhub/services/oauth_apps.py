@@ -1,5 +1,6 @@
 """The OAuth app that all connections of a service share: a client id and secret, kept once."""
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -40,13 +41,32 @@ def redirect_uri(service: Service) -> str:
 
 def is_shareable(service: Service) -> bool:
     """Whether one client can serve all connections: people sign in, and always at one server."""
+    return sign_in_method(service) is not None
+
+
+def sign_in_method(service: Service) -> AuthMethod | None:
+    """The auth method that a shared app is for: the first whose client one server alone sees."""
     methods = [m for m in service.auth_methods.all() if m.kind in SIGN_IN_URLS]
-    return any(_has_one_server(method) for method in methods if "retired" not in method.config)
+    offered = (method for method in methods if "retired" not in method.config)
+    return next((method for method in offered if _has_one_server(method)), None)
 
 
 def _has_one_server(method: AuthMethod) -> bool:
-    url = method.config.get(SIGN_IN_URLS[method.kind], "")
-    return bool(url) and "{" not in urlsplit(url).netloc
+    if method.config.get("signature_method") == "PLAINTEXT":  # every call carries the secret
+        return False
+    names = (SIGN_IN_URLS[method.kind], "request_token_url")
+    last, *others = (method.config.get(name) or "" for name in names)
+    return bool(last) and not any("{" in urlsplit(url).netloc for url in (last, *others))
+
+
+def shared_for(method: AuthMethod) -> QuerySet[OAuthApp]:
+    """The shared apps that connections with this auth method use.
+
+    A service that knows OAuth 1.0a and 2.0 gives out other ids and secrets for each.
+    """
+    main = sign_in_method(method.service)
+    apps = method.service.oauth_apps.filter(shared=True)
+    return apps if main is None or main.kind == method.kind else apps.none()
 
 
 def shared(service: Service) -> QuerySet[OAuthApp]:
@@ -56,6 +76,26 @@ def shared(service: Service) -> QuerySet[OAuthApp]:
         "environment", "created_by", "changed_by"
     )
     return apps.annotate(uses=Count("connection", filter=live)).order_by("environment__position")
+
+
+def serving(method: AuthMethod, environment: Environment | None) -> OAuthApp | None:
+    """The shared app for connections of one environment (None: of all at once).
+
+    That is the environment's own, else the one for all; one environment's never serves them all.
+    """
+    apps = {app.environment_id: app for app in shared_for(method)}
+    own = apps.get(environment.pk) if environment else None
+    return own or apps.get(None)
+
+
+def unserved(
+    method: AuthMethod, environments: Iterable[Environment | None]
+) -> list[Environment | None]:
+    """Those of the environments for which there is no shared app."""
+    served = set(shared_for(method).values_list("environment_id", flat=True))
+    if None in served:
+        return []
+    return [each for each in environments if each is None or each.pk not in served]
 
 
 @transaction.atomic

@@ -11,9 +11,10 @@ from django.core.exceptions import ValidationError
 from openapi_spec_validator import schemas
 
 from .custom import MethodDefinition
-from .documents import BadDocument, parse
+from .documents import BadDocument, mapping, parse, text
 from .forms import check_address
 from .gallery import AUTH_LABELS
+from .operations import operations_of
 
 # Each checks the shape of what is read. The validators that follow references are left out: a few
 # schemas that refer to each other keep them busy for hours.
@@ -22,8 +23,7 @@ VERSIONS = {
     "3.0": schemas.openapi_v30_schema_validator,
     "3.1": schemas.openapi_v31_schema_validator,
 }
-HTTP_METHODS = ("get", "put", "post", "delete", "options", "head", "patch")
-MAX_OPERATIONS, MAX_METHODS, MAX_SERVERS, MAX_SCOPES = 2000, 10, 10, 200
+MAX_METHODS, MAX_SERVERS, MAX_SCOPES = 10, 10, 200
 MAX_CHECKED = 50
 VARIABLE = re.compile(r"\{([^{}]{1,60})\}")
 WIRE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,80}")
@@ -39,7 +39,7 @@ class Document:
     summary: str
     servers: list[str]
     methods: list[MethodDefinition]
-    operations: list[dict[str, str]]
+    operations: list[dict[str, Any]]
     left_out: list[str] = field(default_factory=list)
 
 
@@ -62,25 +62,13 @@ def read(data: bytes) -> Document:
         summary=text(info.get("summary") or info.get("description"), 300),
         servers=list(_servers(raw))[:MAX_SERVERS],
         methods=methods,
-        operations=list(_operations(raw))[:MAX_OPERATIONS],
+        operations=operations_of(raw),
         left_out=left_out,
     )
 
 
-def text(value: Any, limit: int) -> str:
-    """A document's text as one line of printable characters, cut at the limit."""
-    words = value.split() if isinstance(value, str) else []
-    line = "".join(c if c.isprintable() else "" for c in " ".join(words))
-    return line if len(line) <= limit else line[: limit - 1] + "…"
-
-
 def _is_object(value: Any) -> bool:
     return isinstance(value, dict)
-
-
-def _object(value: Any) -> dict[str, Any]:
-    """The value, or an empty one: the rules leave room for anything under unusual names."""
-    return value if isinstance(value, dict) else {}
 
 
 def _refuse_references(raw: Any) -> None:
@@ -127,7 +115,7 @@ def _skeleton(raw: dict[str, Any]) -> dict[str, Any]:
             raise BadDocument("The file breaks the rules of OpenAPI at paths.")
         found["paths"] = {}
     if "components" in raw:
-        schemes = _object(raw["components"]).get("securitySchemes", {})
+        schemes = mapping(raw["components"]).get("securitySchemes", {})
         found["components"] = {"securitySchemes": _first(schemes)}
     if "securityDefinitions" in raw:
         found["securityDefinitions"] = _first(raw["securityDefinitions"])
@@ -147,7 +135,7 @@ def _servers(raw: dict[str, Any]) -> Iterator[str]:
         servers = raw.get("servers") or []
     seen = set()
     for server in filter(_is_object, servers):
-        variables = _object(server.get("variables"))
+        variables = mapping(server.get("variables"))
         url = VARIABLE.sub(partial(_default, variables=variables), str(server.get("url")))
         url = url.rstrip("/")
         if _is_address(url) and url not in seen:
@@ -156,7 +144,7 @@ def _servers(raw: dict[str, Any]) -> Iterator[str]:
 
 
 def _default(found: re.Match, variables: dict[str, Any]) -> str:
-    default = _object(variables.get(found[1])).get("default")
+    default = mapping(variables.get(found[1])).get("default")
     return default if isinstance(default, str) and default else found[0].lower()
 
 
@@ -170,30 +158,15 @@ def _is_address(url: Any) -> bool:
     return bool(urlsplit(url).netloc)
 
 
-def _operations(raw: dict[str, Any]) -> Iterator[dict[str, str]]:
-    for path, item in _object(raw.get("paths")).items():
-        if len(path) > 300 or not path.isprintable() or not _is_object(item):
-            continue
-        for method in HTTP_METHODS:
-            operation = item.get(method)
-            if isinstance(operation, dict):
-                yield {
-                    "method": method.upper(),
-                    "path": path,
-                    "summary": text(operation.get("summary") or operation.get("description"), 200),
-                    "operation_id": text(operation.get("operationId"), 100),
-                }
-
-
 # --- Security schemes -------------------------------------------------------------------------------
 
 
 def _methods(raw: dict[str, Any]) -> tuple[list[MethodDefinition], list[str]]:
     """Its auth methods, and the names of the schemes that make none."""
     if "swagger" in raw:
-        given = _object(raw.get("securityDefinitions"))
+        given = mapping(raw.get("securityDefinitions"))
     else:
-        given = _object(_object(raw.get("components")).get("securitySchemes"))
+        given = mapping(mapping(raw.get("components")).get("securitySchemes"))
     schemes = {name: scheme for name, scheme in given.items() if _is_object(scheme)}
     found, left_out = [], []
     for name, scheme in list(schemes.items())[: 2 * MAX_METHODS]:
@@ -216,9 +189,9 @@ def _of_scheme(scheme: dict[str, Any]) -> Iterator[MethodDefinition | None]:
     elif kind == "http" and how == "bearer":
         yield MethodDefinition("bearer", AUTH_LABELS["bearer"], {"token_label": "Token"})
     elif kind == "oauth2":
-        flows = _object(scheme.get("flows")) or {str(scheme.get("flow")): scheme}
+        flows = mapping(scheme.get("flows")) or {str(scheme.get("flow")): scheme}
         for name, flow in flows.items():
-            yield _oauth(name, _object(flow))
+            yield _oauth(name, mapping(flow))
 
 
 def _api_key(scheme: dict[str, Any]) -> MethodDefinition | None:
@@ -256,7 +229,7 @@ def _oauth(name: str, flow: dict[str, Any]) -> MethodDefinition | None:
 
 
 def _scopes(flow: dict[str, Any]) -> list[dict[str, Any]]:
-    scopes = list(_object(flow.get("scopes")).items())[:MAX_SCOPES]
+    scopes = list(mapping(flow.get("scopes")).items())[:MAX_SCOPES]
     return [
         {"name": name, "label": text(label, 200), "default": False}
         for name, label in scopes

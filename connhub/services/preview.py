@@ -16,6 +16,8 @@ def preview(form: ServiceForm) -> list[tuple[str, str]]:
         shown.insert(0, ("Where people sign in", _authorization(form.cleaned_data)))
     if form.kind.startswith("oauth2"):
         shown.append(("Token request", _token_request(form.kind, form.cleaned_data)))
+    if form.kind == "oauth1" and form.cleaned_data.get("request_token_url"):
+        shown = [*_three_legs(form.cleaned_data), *shown]
     return shown
 
 
@@ -51,6 +53,9 @@ def _added(form: ServiceForm) -> list[tuple[str, str, str]]:
     if form.kind == "api_key":
         keys: list[dict[str, Any]] = form.config()["keys"]
         return [(key["in"], key["name"], key["prefix"] + secret(key["label"])) for key in keys]
+    if form.kind == "oauth1":
+        signature = _signature(cleaned, {"oauth_token": secret("token")})
+        return [("header", "Authorization", signature)]
     if form.kind == "basic":
         names = [cleaned.get(name) or UNKNOWN for name in ("username_label", "password_label")]
         return [("header", "Authorization", f"Basic {secret(':'.join(names))}")]
@@ -86,6 +91,40 @@ def _token_request(kind: str, cleaned: dict[str, Any]) -> str:
         asked["client_secret"] = secret("client secret")
     asked |= cleaned.get("token_params") or {}
     return "\n".join([*lines, "", _encoded(asked)])
+
+
+def _three_legs(cleaned: dict[str, Any]) -> list[tuple[str, str]]:
+    """The way to a token of OAuth 1.0a (RFC 5849 section 2)."""
+    temporary = {"oauth_token": secret("temporary token")}
+    asked = temporary | (cleaned.get("authorize_params") or {})
+    first = f"POST {cleaned['request_token_url']}\nAuthorization: "
+    last = f"POST {cleaned.get('access_token_url') or UNKNOWN}\nAuthorization: "
+    return [
+        ("Temporary credentials", first + _signature(cleaned, {"oauth_callback": UNKNOWN})),
+        (
+            "Where people sign in",
+            f"GET {cleaned.get('authorize_url') or UNKNOWN}?{_encoded(asked)}",
+        ),
+        (
+            "Token request",
+            last + _signature(cleaned, temporary | {"oauth_verifier": UNKNOWN}),
+        ),
+    ]
+
+
+def _signature(cleaned: dict[str, Any], more: dict[str, str]) -> str:
+    realm = {"realm": cleaned["realm"]} if cleaned.get("realm") else {}
+    pairs = {
+        **realm,
+        "oauth_consumer_key": secret("consumer key"),
+        **more,
+        "oauth_signature_method": cleaned.get("signature_method") or UNKNOWN,
+        "oauth_timestamp": UNKNOWN,
+        "oauth_nonce": UNKNOWN,
+        "oauth_version": "1.0",
+        "oauth_signature": UNKNOWN,
+    }
+    return "OAuth " + ", ".join(f'{name}="{value}"' for name, value in pairs.items())
 
 
 def _scope(cleaned: dict[str, Any]) -> str:

@@ -2,10 +2,12 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
 from connhub.accounts.policies import may_administer_account, require_super_admin
 from connhub.htmx import changed, wants_fragment
+from connhub.paging import Order, page
 
 from . import custom, oauth_apps, policies
 from .api_key_form import MOST_KEYS, ApiKeyForm
@@ -13,6 +15,7 @@ from .app_form import AppForm
 from .forms import BasicForm, BearerForm, NoAuthForm, details_of
 from .gallery import Gallery
 from .models import Service
+from .oauth1_form import OAuth1Form
 from .oauth_forms import AuthorizationCodeForm, ClientCredentialsForm
 from .preview import preview
 
@@ -21,8 +24,10 @@ FORMS = {
     for form in (
         *(AuthorizationCodeForm, ClientCredentialsForm, ApiKeyForm),
         *(BearerForm, BasicForm, NoAuthForm),
+        OAuth1Form,
     )
 }
+OPERATIONS, BY_PATH = 50, Order("path", "path", "pk")
 OAUTH = {"oauth2_code": "Authorization code", "oauth2_client_credentials": "Client credentials"}
 TYPES = {
     "oauth2_code": ("OAuth 2.0", "People sign in at the service, or ConnHub gets tokens itself."),
@@ -30,26 +35,36 @@ TYPES = {
     "bearer": ("Bearer token", "A token from the service in the Authorization header."),
     "basic": ("Basic", "User name and password in the Authorization header."),
     "none": ("No authentication", "A service that asks nobody who they are."),
+    "oauth1": ("OAuth 1.0a", "People sign in at the service, and every call is signed."),
 }
 
 
 @require_safe
 def listing(request):
-    context = {"gallery": Gallery(request.GET)}
-    template = "services/_tiles.html" if wants_fragment(request) else "services/list.html"
-    return render(request, template, context)
+    return show_gallery(request, "services/list.html", into="services:detail")
+
+
+def show_gallery(request, page_template, *, into):
+    """The gallery, its tiles leading to the URLs named `into`; or what htmx wants of it."""
+    gallery = Gallery(request.GET)
+    is_more = wants_fragment(request) and gallery.page > 1
+    fragment = "services/_tile_page.html" if is_more else "services/_tiles.html"
+    context = {"gallery": gallery, "into": into, "is_more": is_more}
+    return render(request, fragment if wants_fragment(request) else page_template, context)
 
 
 @require_safe
+@vary_on_headers("HX-Request")
 def detail(request, slug):
     service = get_object_or_404(Service, slug=slug)
+    shown = _operations(request, service)
+    if wants_fragment(request):
+        return render(request, "services/_operations.html", shown)
     is_super_admin = may_administer_account(request.user)
     context = {
         "service": service,
         "methods": service.auth_methods.offered(),
         "endpoints": service.endpoints.exclude(environment=None).select_related("environment"),
-        "operations": service.operations.all()[:200],
-        "operation_count": service.operations.count(),
         "connections": service.connections.visible_to(request.user)[:10],
         "may_administer": policies.may_administer(request.user, service),
         "may_list": policies.may_list(request.user, service),
@@ -59,7 +74,20 @@ def detail(request, slug):
         "unset": Environment.objects.exclude(oauthapp__in=oauth_apps.shared(service)),
         "redirect_uri": oauth_apps.redirect_uri(service),
     }
-    return render(request, "services/detail.html", context)
+    return render(request, "services/detail.html", context | shown)
+
+
+def _operations(request, service):
+    """A page of its operations, those that have what is looked for."""
+    find = request.GET.get("find", "").replace("\0", "").strip()[:80]
+    found = service.operations.matching(find)
+    return {
+        "find": find,
+        "operations": page(found, BY_PATH, request.GET, OPERATIONS),
+        "operation_text": f"{found.count():,} by path",
+        "operation_count": service.operations.count(),
+        "operation_size": OPERATIONS,
+    }
 
 
 @require_http_methods(["GET", "POST"])
@@ -185,7 +213,7 @@ def delete(request, slug):
 def app(request, slug):
     require_super_admin(request.user)
     service, environment, stored = _app(request, slug)
-    form = AppForm(request.POST or None, stored=stored)
+    form = AppForm(request.POST or None, stored=stored, method=oauth_apps.sign_in_method(service))
     if form.is_valid():
         oauth_apps.put(service, environment=environment, by=request.user, **form.cleaned_data)
         return changed(request, "service", then=service, message="The OAuth app is saved.")

@@ -3,9 +3,9 @@
 import json
 
 from connhub.connections.auth import METHODS
+from connhub.connections.calling.headers import Raw
 from connhub.connections.models import AccessMode
 
-from .headers import Raw
 from .problems import CredentialsNotAllowed, MethodNotAllowed
 from .proxying import Call
 from .routes import Ready, Route
@@ -39,7 +39,7 @@ def _document(route: Route, ready: Ready) -> bytes:
         "connection": access.connection.link_name,
         "environment": route.key.environment.slug,
         "kind": method.kind,
-        "credentials": METHODS[method.kind].usable(access.values, method),
+        "credentials": METHODS[method.kind].usable(access.own_values, method),
         "expires_at": access.expires_at.isoformat() if access.expires_at else None,
     }
     return json.dumps(document, ensure_ascii=False).encode()

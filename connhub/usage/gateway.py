@@ -19,21 +19,15 @@ from django.conf import settings
 
 from connhub.accounts.sessions import client_ip
 from connhub.audit.context import Context, current
+from connhub.connections.calling.headers import require_few, values_of
+from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
 from connhub.vault import keyring
 
 from . import credentials, problems, records
 from .bodies import Receive
 from .calls import CallLog, Entry
-from .headers import require_few, values_of
-from .problems import (
-    BadHeader,
-    CredentialsNotAllowed,
-    InternalError,
-    RateLimited,
-    Send,
-    Unauthorized,
-)
+from .problems import CredentialsNotAllowed, InternalError, RateLimited, Send, Unauthorized
 from .proxying import BrokenOff, Call, Pools, pass_on
 from .rates import Limit
 from .revision import Revision

@@ -82,27 +82,6 @@ class MethodNotAllowed(Refusal):
         super().__init__()
 
 
-class BadPath(Refusal):
-    code = "bad-path"
-    text = (
-        "The path or query has something in it that ConnHub does not pass on, "
-        "such as dot segments, empty segments or encoded slashes."
-    )
-    status = HTTPStatus.BAD_REQUEST
-
-
-class BadHeader(Refusal):
-    code = "bad-header"
-    text = "A header of the request is malformed or not passed on. Leave it out or correct it."
-    status = HTTPStatus.BAD_REQUEST
-
-
-class HeadersTooLarge(Refusal):
-    code = "headers-too-large"
-    text = "The request has too many headers, or too large ones: at most 100, and 64 KiB in all."
-    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-
-
 class RequestTooLarge(Refusal):
     code = "request-too-large"
     text = "The request's body is larger than ConnHub passes on. Send it in smaller parts."
@@ -113,14 +92,6 @@ class RequestIncomplete(Refusal):
     code = "request-incomplete"
     text = "The request's body did not arrive in time. Send it again."
     status = HTTPStatus.REQUEST_TIMEOUT
-
-
-class FormNeeded(Refusal):
-    code = "form-needed"
-    text = (
-        "This service takes its key in a form: send the body as application/x-www-form-urlencoded."
-    )
-    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
 
 
 class UpstreamUnreachable(Refusal):

@@ -11,18 +11,18 @@ from django.conf import settings
 from multidict import CIMultiDict
 
 from connhub.connections.auth.base import Sign
+from connhub.connections.calling.headers import MOST_BYTES, MOST_HEADERS, Raw, for_caller, size_of
+from connhub.connections.calling.injection import FORM
+from connhub.connections.calling.paths import require_canonical, require_query
+from connhub.connections.calling.redaction import Window
+from connhub.connections.calling.refusals import BadHeader, FormNeeded
 from connhub.egress.http import Client, NoAnswer, client, unreachable
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
 
 from .bodies import CODINGS, Inflater, Receive, Upload
-from .headers import MOST_BYTES, MOST_HEADERS, Raw, for_caller, size_of
-from .injection import FORM
-from .paths import require_canonical, require_query
 from .problems import (
     AnswerTooLarge,
-    BadHeader,
-    FormNeeded,
     MethodNotAllowed,
     NotHTTP,
     RequestTooLarge,
@@ -31,7 +31,6 @@ from .problems import (
     UpstreamTimeout,
     UpstreamUnreachable,
 )
-from .redaction import Window
 from .routes import IDLE_S, Ready, Route
 
 METHODS_REFUSED = frozenset({"TRACE", "TRACK", "CONNECT"})

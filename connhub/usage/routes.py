@@ -14,15 +14,15 @@ from django.utils import timezone
 
 from connhub.connections.access import Access, AddressIncomplete, ReconnectNeeded, prepare
 from connhub.connections.auth import METHODS
+from connhub.connections.calling.injection import Injector
+from connhub.connections.calling.paths import Base
 from connhub.connections.models import Connection, Credential
 from connhub.connections.refresh import MARGIN, POLL_S, ensure_fresh
 from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 
-from .injection import Injector
 from .models import Integration, IntegrationKey
-from .paths import Base
 from .problems import AuthorizeAsUser, NotUsable, Unauthorized
 from .registration import usable_in
 from .revision import DatabaseAway, Revision
@@ -231,7 +231,7 @@ def _connection(integration: Integration, link_name: str) -> Connection | None:
     return (
         usable_in(integration)
         .filter(link_name=link_name)
-        .select_related("service", "auth_method")
+        .select_related("service", "auth_method", "oauth_app")
         .prefetch_related("credentials", "settings", "service__endpoints")
         .first()
     )
@@ -271,6 +271,7 @@ def _facts(connection: Connection) -> tuple:
     """All rows that a prepared connection was made from, as they are stored."""
     service = connection.service
     rows = [connection, service, connection.auth_method]
+    rows += [connection.oauth_app] if connection.oauth_app else []
     rows += [*connection.settings.all(), *connection.credentials.all(), *service.endpoints.all()]
     return tuple(
         {name: value for name, value in vars(row).items() if not name.startswith("_")}

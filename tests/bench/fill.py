@@ -14,7 +14,8 @@ from connhub.connections.models import (
     Settings,
     Status,
 )
-from connhub.services.models import AuthMethod
+from connhub.services import loader
+from connhub.services.models import AuthMethod, Origin, Service
 from connhub.sharing import roles
 from connhub.usage.models import CallDay, Integration, Project
 from tests.factories import AuthMethodFactory, UserFactory
@@ -26,6 +27,7 @@ STATUSES = [Status.CONNECTED] * 16 + [
     Status.RECONNECT_NEEDED,
 ]
 BATCH = 2000
+CATEGORIES = ("CRM", "Payment", "Storage", "Marketing", "Support")
 
 
 @transaction.atomic
@@ -53,6 +55,30 @@ def fill(count: int) -> dict[str, User]:
     _grant(people["super admin"], connections[:1000])
     _calls(connections[:2000])
     return people
+
+
+@transaction.atomic
+def fill_services(count: int) -> None:
+    """The catalogue, and as many default services besides as make `count`, with two methods each."""
+    loader.load(loader.read())
+    more = count - Service.objects.filter(origin=Origin.DEFAULT).count()
+    services = Service.objects.bulk_create(
+        Service(
+            slug=f"default-{n}",
+            name=f"Default service {n}",
+            category=CATEGORIES[n % len(CATEGORIES)],
+            colour="#0b5a4a",
+            aliases=[f"alias{n}"],
+        )
+        for n in range(more)
+    )
+    AuthMethod.objects.bulk_create(
+        AuthMethod(service=service, kind=kind, label=label, position=position)
+        for service in services
+        for position, (kind, label) in enumerate(
+            (("oauth2_code", "OAuth 2.0"), ("api_key", "API key"))
+        )
+    )
 
 
 def _connection(number: int, method: AuthMethod, by: User) -> Connection:

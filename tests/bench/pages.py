@@ -20,6 +20,14 @@ PAGES = (
     "/connections/?status=4",
     "/connections/c77/",
 )
+SERVICES = 1000
+GALLERY = (
+    "/connections/new/",
+    "/connections/new/?page=8",
+    "/connections/new/?q=service+77+connector",
+    "/connections/new/?auth=api_key&category=CRM",
+    "/services/?kind=databases",
+)
 
 
 def main(count: int) -> None:
@@ -31,15 +39,16 @@ def main(count: int) -> None:
 
     from django.core.management import call_command
 
-    from tests.bench.fill import fill
+    from tests.bench.fill import fill, fill_services
 
     call_command("migrate", verbosity=0)
     people = fill(count)
+    fill_services(SERVICES)
     print(
-        f"{count:,} connections, {ROUNDS} rounds; server time in ms: median, 95th percentile; queries\n"
+        f"{count:,} connections, {SERVICES:,} services, {ROUNDS} rounds; server time in ms: median, 95th percentile; queries\n"
     )
     for who, person in people.items():
-        for path in PAGES:
+        for path in PAGES + GALLERY:
             measure(who, person, path)
 
 
@@ -60,7 +69,7 @@ def measure(who: str, person, path: str) -> None:
         response = client.get(path)
     p95 = quantiles(took, n=20)[-1]
     print(
-        f"{who:12} {path:28} {response.status_code} {median(took):7.1f} {p95:7.1f} {len(queries):4}"
+        f"{who:12} {path:44} {response.status_code} {median(took):7.1f} {p95:7.1f} {len(queries):4}"
     )
 
 

@@ -32,10 +32,10 @@ def browser_context_args(browser_context_args):
 
 
 @pytest.fixture
-def app_server(transactional_db, oauth_server, upstream, postgresql_server):
+def app_server(transactional_db, oauth_server, oauth1_server, upstream, postgresql_server):
     """ConnHub in a process of its own, allowed to reach the tests' servers."""
-    ports = (oauth_server.port, upstream.port, postgresql_server.port)
-    allow = ",".join(f"127.0.0.1:{port}" for port in ports)
+    servers = (oauth_server, oauth1_server, upstream, postgresql_server)
+    allow = ",".join(f"127.0.0.1:{server.port}" for server in servers)
     with running_app(CONNHUB_EGRESS_ALLOW=allow) as server:
         yield server
 
@@ -46,7 +46,9 @@ def complaints(page):
     said = []
 
     def note(message):
-        if message.type == "error":
+        # htmx says so when it gives up a request for a newer one; a failed one says htmx:sendError.
+        is_abort = message.text.startswith(("htmx:afterRequest", "htmx:sendAbort"))
+        if message.type == "error" and not is_abort:
             said.append(message.text)
 
     page.on("console", note)

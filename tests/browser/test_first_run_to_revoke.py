@@ -1,11 +1,11 @@
 """From the first start to a proxied call and to its failure after Revoke, as a person does it."""
 
 import pytest
-import requests
 from playwright.sync_api import Page, expect
 
 from connhub.accounts import setup
 from tests.browser.conftest import serious_axe_findings
+from tests.browser.steps import call, integration_key
 from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,10 +50,10 @@ def test_from_setup_to_a_proxied_call_and_its_failure_after_revoke(
     consent(page, oauth_server)
     expect(page.locator(".pagehead .pill")).to_have_text("Connected")
     assert serious_axe_findings(page) == []
-    key = integration_key(page, app_server.url)
-    before = call(app_server.url, key)
+    key = integration_key(page, app_server.url, "Sales CRM")
+    before = call(app_server.url, key, "sales_crm", "/me")
     revoke(page, app_server.url)
-    after = call(app_server.url, key)
+    after = call(app_server.url, key, "sales_crm", "/me")
 
     assert before.status_code == 200
     assert (after.status_code, after.json()["type"].rsplit("/", 1)[-1]) == (
@@ -92,33 +92,6 @@ def consent(page, oauth_server):
     page.locator("[type=submit]").click()
     page.locator("[name=allow]").click()
     page.wait_for_url("**/connections/sales_crm/")
-
-
-def integration_key(page, url):
-    page.goto(f"{url}/integrations/")
-    page.get_by_role("link", name="Create integration").first.click()
-    dialog = page.get_by_role("dialog")
-    dialog.get_by_label("Integration name").press_sequentially("Order to cash")
-    dialog.get_by_label("Project name").fill("Finance")
-    dialog.get_by_role("button", name="Create").click()
-    page.wait_for_url("**/connections/")
-    page.get_by_role("link", name="Register connections").first.click()
-    dialog.get_by_label("Sales CRM").check()
-    dialog.get_by_role("button", name="Register", exact=True).click()
-    expect(page.locator("table.cards")).to_contain_text("Sales CRM")
-    page.get_by_role("link", name="Keys").click()
-    page.get_by_role("link", name="Create key").first.click()
-    dialog.get_by_label("Key name").fill("nightly")
-    dialog.get_by_role("button", name="Create key").click()
-    return dialog.locator("#token").inner_text().strip()
-
-
-def call(url, key):
-    return requests.get(
-        f"{url}/api/v1/connections/sales_crm/proxy/me",
-        headers={"Authorization": f"Bearer {key}"},
-        timeout=10,
-    )
 
 
 def revoke(page, url):

@@ -91,3 +91,37 @@ def token_endpoint(allow) -> Iterator[TokenEndpoint]:
     with running_token_endpoint() as endpoint:
         allow(endpoint.port)
         yield endpoint
+
+
+@pytest.fixture
+def photos(db, oauth1_server, allow, settings) -> Callable[..., Connection]:
+    """Makes a connection, not signed in yet, to the OAuth 1.0a provider."""
+    allow(oauth1_server.port)
+
+    def photos(by, *, secret: str = "", denial: str = "error", **config) -> Connection:
+        service = ServiceFactory(
+            slug="photos",
+            name="Photos",
+            base_url=oauth1_server.api_url,
+            test={"method": "GET", "path": "/me?fields=a%20b&fields="},
+        )
+        method = AuthMethodFactory(
+            service=service, kind="oauth1", label="OAuth 1.0a", config=oauth1_server.config | config
+        )
+        registered = oauth1_server.register(
+            settings.CONNHUB_URL + "/oauth/callback/photos/",
+            signing=config.get("signature_method", "HMAC-SHA1"),
+            denial=denial,
+            hashes_bodies=config.get("body_hash", False),
+        )
+        return connect(
+            by,
+            method=method,
+            name="Photos",
+            link_name="photos",
+            secrets={},
+            client_id=registered.client_id,
+            client_secret=secret or registered.client_secret,
+        )
+
+    return photos

@@ -10,11 +10,10 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, Role
 from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
-from connhub.connections.access import AddressIncomplete, CredentialUnreadable
+from connhub.connections.access import AddressIncomplete, AppMissing, CredentialUnreadable
 from connhub.connections.auth import oauth2, provider
 from connhub.connections.authorize import NothingToAuthorize
 from connhub.connections.models import Authorization, Status
-from connhub.connections.refresh import AppMissing
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 from tests.connections.steps import actions, proceed, secrets, way_back
@@ -218,6 +217,19 @@ def test_member_may_not_sign_in_for_higher_environments(client, ada, eve, crm):
     for query in ("", "?environment=production"):
         assert client.post(f"/connections/crm/authorize/{query}").status_code == 403
     assert not Authorization.objects.exists()
+
+
+def test_a_shared_app_that_came_later_is_taken_and_kept(client, ada, acme, registered, sign_in):
+    made = connect(ada, method=acme, link_name="late", secrets={}, scopes=["read"])
+    shared = OAuthApp(service=acme.service, shared=True, client_id=registered.client_id)
+    shared.client_secret.put(registered.client_secret)
+    shared.save()
+    client.force_login(ada)
+
+    sign_in(made)
+
+    made.refresh_from_db()
+    assert (made.oauth_app, made.status) == (shared, Status.CONNECTED)
 
 
 # --- What can't even start ------------------------------------------------------------------------

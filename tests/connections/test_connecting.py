@@ -8,7 +8,7 @@ from django.urls import reverse
 from connhub.connections import editing, lifecycle, testing
 from connhub.connections.access import ReconnectNeeded
 from connhub.connections.connecting import ConnectFailed
-from connhub.connections.models import Connection, Status
+from connhub.connections.models import Connection, Credential, Status
 from connhub.connections.refresh import ensure_fresh
 from tests.conftest import CANARY
 from tests.connections.steps import actions, again, expire, secrets
@@ -106,6 +106,24 @@ def test_form_says_why_it_did_not_connect(client, ada, robots, client_of):
     assert CANARY not in page.text
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_create_asks_for_one_token_however_the_test_goes(
+    client, ada, robots, client_of, oauth_server, works
+):
+    client.force_login(ada)
+    robots.service.test["expect"] = [200 if works else 418]
+    robots.service.save()
+    typed = {"name": "Robot", "link_name": "robot", "access_mode": "proxy", "anyway": "1"}
+    own = {"p_client_id": client_of.client_id, "s_client_secret": client_of.client_secret}
+
+    client.post(reverse("connections:new", args=[robots.service.slug]), typed | own)
+
+    made = Connection.objects.get()
+    assert len(oauth_server.token_requests) == 1
+    assert secrets(made.credentials.get()).keys() == {"client_secret", "access_token"}
+    assert made.status == (Status.CONNECTED if works else Status.FAILING)
+
+
 def test_unsaved_client_credentials_are_tested_with_a_token_of_their_own(robots, client_of):
     values = {"client_id": client_of.client_id, "client_secret": client_of.client_secret}
 
@@ -121,6 +139,19 @@ def test_unsaved_client_credentials_are_tested_with_a_token_of_their_own(robots,
         ("Address", "ok"),
         ("Sign-in", "failed"),
     ]
+
+
+def test_a_token_taken_away_is_asked_for_again_by_an_update_alone(ada, robot, oauth_server):
+    Credential.objects.update(status=Status.RECONNECT_NEEDED)
+    before = secrets(robot.credentials.get())
+
+    editing.edit(robot, details(robot), by=ada)
+
+    robot.refresh_from_db()
+    after = secrets(robot.credentials.get())
+    assert (robot.status, len(oauth_server.token_requests)) == (Status.CONNECTED, 2)
+    assert after["client_secret"] == before["client_secret"]
+    assert after["access_token"] != before["access_token"]
 
 
 def test_changed_secret_has_to_bring_a_token(ada, robot):
@@ -245,6 +276,18 @@ def test_session_is_renewed_by_signing_in_again(sign_in_at, token_endpoint):
     after = ensure_fresh(credential)
 
     assert secrets(after) == {"password": CANARY, "access_token": "n3xt"}
+
+
+def test_session_that_the_service_ended_is_renewed_though_nobody_knew_its_lifetime(
+    sign_in_at, token_endpoint
+):
+    token_endpoint.body = {"data": [{"id": "s3ssion"}]}
+    credential = sign_in_at().credentials.get()
+    token_endpoint.body = {"data": [{"id": "n3xt"}]}
+
+    after = ensure_fresh(credential, force_version=credential.payload_version)
+
+    assert (credential.expires_at, secrets(after)["access_token"]) == (None, "n3xt")
 
 
 def test_password_that_no_longer_works_needs_a_person(sign_in_at, token_endpoint):

@@ -7,6 +7,7 @@ from connhub.audit import log
 from connhub.audit.log import AuditUnavailable
 from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
+from connhub.connections.access import prepare
 from connhub.connections.editing import SecretAskedAgain, edit
 from connhub.connections.forms import EditForm
 from connhub.connections.lifecycle import Details
@@ -97,6 +98,48 @@ def test_every_secret_is_asked_for_when_the_stored_ones_cannot_be_opened(ada):
 
     with pytest.raises(SecretAskedAgain):
         edit(made, details(made, secrets={"key_1": "n3w"}), by=ada)
+
+
+def test_what_was_stored_as_secret_stays_secret_whatever_the_service_says_now(ada, client):
+    method = AuthMethodFactory(config={"keys": [{"name": "X-A", "in": "header"}]})
+    made = connect(ada, method=method, secrets={"key_1": CANARY})
+    method.config["keys"][0]["secret"] = False
+    method.save()
+    made = Connection.objects.get(pk=made.pk)
+    client.force_login(ada)
+
+    form = EditForm(connection=made)
+    edit(made, details(made, name="Invoices"), by=ada)
+
+    assert [name for name in form.fields if "key_1" in name] == ["s_key_1"]
+    assert secrets(made.credentials.get()) == {"key_1": CANARY}
+    assert prepare(made, None).injection.secrets == (CANARY,)
+    assert CANARY not in client.get(made.get_absolute_url()).content.decode()
+
+
+def test_what_is_no_secret_is_kept_and_shown_as_typed(ada, client):
+    keys = [{"name": "account", "in": "query", "label": "Account", "secret": False}]
+    method = AuthMethodFactory(config={"keys": keys})
+    made = connect(ada, method=method, parameters={"key_1": "acme"}, secrets={})
+    client.force_login(ada)
+
+    summary = client.get(made.get_absolute_url())
+
+    assert summary.context["parameters"] == [("Account", "acme")]
+    assert EditForm(connection=made).initial["p_key_1"] == "acme"
+    assert prepare(made, None).injection.query == (("account", "acme"),)
+
+
+def test_what_is_a_secret_by_now_is_no_longer_shown(ada, client):
+    method = AuthMethodFactory(config={"keys": [{"name": "key", "in": "query", "secret": False}]})
+    made = connect(ada, method=method, parameters={"key_1": CANARY}, secrets={})
+    method.config["keys"][0]["secret"] = True
+    method.save()
+    client.force_login(ada)
+
+    pages = [client.get(made.get_absolute_url()), client.get(made.get_absolute_url() + "edit/")]
+
+    assert [CANARY in page.content.decode() for page in pages] == [False, False]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ LINK_NAME_RULE = "Use lower-case letters, digits and underscores, and start with
 UNUSABLE = "This link name can't be used. Choose another."
 ONE_LINE = "Use a single line of ordinary characters."
 REQUIRED = "This field is required."
+NOT_SERVED = "Enter it: no shared OAuth app serves this environment."
 ASK_AGAIN = "Enter it again: it would be sent to a different place."
 
 
@@ -71,7 +72,6 @@ def test_details_are_what_was_typed(ada, shop):
     assert details.access_mode == AccessMode.CREDENTIALS
     assert (details.parameters, details.secrets) == ({"shop": "acme"}, {"key_1": CANARY})
     assert form.chosen_environment is None
-    assert form.test_values == {"shop": "acme", "key_1": CANARY}
 
 
 @pytest.mark.parametrize(
@@ -159,6 +159,59 @@ def test_database_asks_what_its_driver_needs_and_gives_credentials(ada):
     assert list(errors(bad)) == ["p_host"]
 
 
+PINNED = "SHA256:" + "A" * 43
+FILES = {"p_host": "files.example", "p_port": "22", "p_user": "u"}
+
+
+@pytest.fixture
+def files(db):
+    service = ServiceFactory(slug="sftp", driver="sftp", base_url="")
+    return AuthMethodFactory(service=service, kind="database", label="Sign-in", config={})
+
+
+def test_host_key_is_asked_for_to_save_and_not_for_a_test_which_shows_it(ada, files):
+    saved = create(files, ada, s_password="p", **FILES)
+    tested = create(files, ada, s_password="p", test="1", **FILES)
+    pinned = create(files, ada, s_password="p", p_host_key=PINNED, **FILES)
+
+    asked = "Enter the server's host key fingerprint. Test Connection shows it."
+    assert errors(saved) == {"p_host_key": [asked]}
+    assert (errors(tested), errors(pinned)) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"p_host_key": "SHA256:short"}, "p_host_key"),
+        ({"p_port": "70000"}, "p_port"),
+        ({"s_password": ""}, "s_password"),
+    ],
+)
+def test_what_a_driver_cannot_use_is_named_next_to_its_field(ada, files, changes, name):
+    typed = FILES | {"s_password": "p", "p_host_key": PINNED}
+
+    assert list(errors(create(files, ada, **typed | changes))) == [name]
+
+
+def test_edited_secrets_stay_or_go_along_to_a_new_place(ada, files):
+    made = connect(
+        ada,
+        method=files,
+        parameters={"host": "files.example", "port": "22", "user": "u", "host_key": PINNED},
+        secrets={"password": CANARY},
+    )
+    same = GOOD | FILES | {"p_host_key": PINNED}
+
+    stays = EditForm(same, connection=made)
+    moved = EditForm(same | {"p_host": "new.example"}, connection=made)
+    told = EditForm(same | {"p_host": "new.example", "s_password": "p"}, connection=made)
+
+    again = ["Enter it again: it would be sent to a different place."]
+    assert errors(stays) == {}
+    assert errors(moved) == {"s_password": again, "s_private_key": again}
+    assert errors(told) == {}
+
+
 # --- Who may choose which environment -------------------------------------------------------------
 
 
@@ -226,6 +279,30 @@ def test_public_client_has_no_secret(ada, oauth):
     assert errors(create(oauth, ada, client_id="id")) == {}
 
 
+@pytest.mark.parametrize(
+    ("signature_method", "labels", "is_area"),
+    [
+        ("HMAC-SHA1", ["Consumer key", "Consumer secret"], False),
+        ("RSA-SHA1", ["Consumer key", "Private key"], True),
+    ],
+)
+def test_consumer_is_asked_for_in_the_words_of_oauth1(ada, signature_method, labels, is_area):
+    config = {"request_token_url": "https://a.example/r", "signature_method": signature_method}
+
+    form = create(AuthMethodFactory(kind="oauth1", config=config), ada)
+
+    assert [form[name].label for name in ("client_id", "client_secret")] == labels
+    assert ("<textarea" in str(form["client_secret"])) == is_area
+    assert errors(form) == {"client_id": [REQUIRED], "client_secret": [REQUIRED]}
+
+
+def test_token_is_asked_for_where_nobody_signs_in(ada):
+    form = create(AuthMethodFactory(kind="oauth1", config={"realm": "x"}), ada, p_client_id="k")
+
+    secrets = ("s_client_secret", "s_oauth_token", "s_oauth_token_secret")
+    assert errors(form) == {name: [REQUIRED] for name in secrets}
+
+
 def test_client_is_not_asked_for_where_the_service_has_one(ada, oauth):
     OAuthApp.objects.create(service=oauth.service, shared=True, client_id="shared")
 
@@ -233,6 +310,58 @@ def test_client_is_not_asked_for_where_the_service_has_one(ada, oauth):
 
     assert {"client_id", "client_secret"} & set(form.fields) == set()
     assert errors(form) == {}
+
+
+@pytest.fixture
+def production():
+    return Environment.objects.get(slug="production")
+
+
+@pytest.fixture
+def for_production(oauth, production):
+    """A service whose only shared app is for production."""
+    OAuthApp.objects.create(
+        service=oauth.service, shared=True, client_id="prod", environment=production
+    )
+    return oauth
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"environment": "production"}, {}),
+        ({"environment": "production", "client_id": "own", "client_secret": "x"}, {}),
+        ({"environment": "staging", "client_id": "own", "client_secret": "x"}, {}),
+        ({"environment": ""}, {"client_id": [NOT_SERVED]}),
+        ({"environment": "staging"}, {"client_id": [NOT_SERVED]}),
+        ({"environment": "production", "client_secret": "x"}, {"client_id": [NOT_SERVED]}),
+        (
+            {"environment": "production", "client_id": "own"},
+            {"client_secret": ["Enter the secret of this client id."]},
+        ),
+    ],
+)
+def test_an_app_for_one_environment_serves_no_other(ada, for_production, changes, found):
+    assert errors(create(for_production, ada, **changes)) == found
+
+
+def test_a_member_needs_an_app_where_only_a_higher_environment_has_one(eve, for_production):
+    form = create(for_production, eve, environment="development")
+
+    assert set(form.errors) == {"client_id", "client_secret"}
+
+
+def test_edit_asks_for_a_client_only_where_nothing_serves_the_connection(
+    ada, for_production, production
+):
+    options = {"method": for_production, "secrets": {}}
+    served = connect(ada, link_name="served", environment=production, **options)
+    unserved = connect(ada, link_name="unserved", **options)
+
+    asked = ["client_id" in EditForm(connection=made).fields for made in (served, unserved)]
+
+    assert (served.oauth_app.client_id, unserved.oauth_app) == ("prod", None)
+    assert asked == [False, True]
 
 
 # --- Never rendered back --------------------------------------------------------------------------
@@ -347,3 +476,41 @@ def test_client_secret_is_asked_again_with_another_client(ada, oauth):
 )
 def test_rename(name, found):
     assert errors(RenameForm({"name": name})).get("name", []) == found
+
+
+# --- Parameters of one method ---------------------------------------------------------------------
+
+ACCOUNT = {"name": "account", "label": "Account", "pattern": "^[0-9]+$"}
+
+
+@pytest.fixture
+def robot(shop):
+    config = {
+        "token_url": "https://{shop}.example/token",
+        "token_params": {"account": "{account}"},
+        "token_auth": "client_secret_post",
+        "parameters": [ACCOUNT],
+    }
+    return AuthMethodFactory(
+        service=shop.service, kind="oauth2_client_credentials", label="Robot", config=config
+    )
+
+
+def test_a_method_s_parameters_are_asked_for_that_method_alone(ada, shop, robot):
+    assert "p_account" not in create(shop, ada).fields
+    form = create(robot, ada, p_shop="acme", p_account="7", p_client_id="id", s_client_secret="x")
+
+    assert errors(form) == {}
+    assert form.details.parameters == {"shop": "acme", "account": "7", "client_id": "id"}
+
+
+def test_a_method_s_parameters_are_checked(ada, robot):
+    typed = {"p_shop": "acme", "p_client_id": "id", "s_client_secret": "x"}
+
+    assert list(errors(create(robot, ada, p_account="seven", **typed))) == ["p_account"]
+
+
+def test_client_id_may_come_with_help(ada, oauth):
+    oauth.config["help"] = "Under Apps."
+
+    assert create(oauth, ada).fields["client_id"].help_text == "Under Apps."

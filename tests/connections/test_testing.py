@@ -228,6 +228,65 @@ def test_database(ada, redis_server, allow):
     assert CANARY not in str(fails.as_json())
 
 
+# --- What a test may say besides method and path ---------------------------------------------------
+
+
+def echo(upstream, **test):
+    return method_at(upstream.url, "/echo", **test)
+
+
+@pytest.mark.parametrize(
+    ("expected", "ok"),
+    [
+        ({"path": "method"}, True),
+        ({"path": "method", "equals": "POST"}, True),
+        ({"path": "method", "equals": "GET"}, False),
+        ({"path": "nothing.0.there"}, False),
+    ],
+)
+def test_answer_must_hold_what_is_expected_of_it(upstream, allow, expected, ok):
+    allow(upstream.port)
+
+    report = run(echo(upstream, method="POST", json={"query": "{me}"}, expect_json=expected))
+
+    assert report.ok == ok
+    hint = "It says that it failed. Check the credentials, and their rights or scopes."
+    assert report.steps[-1].hint == ("" if ok else hint)
+    assert CANARY not in str(report.as_json())
+
+
+def test_answer_that_is_no_json_is_not_what_was_expected(upstream, allow):
+    allow(upstream.port)
+
+    report = run(method_at(upstream.url, "/status/200", expect_json={"path": "ok"}))
+
+    assert not report.ok
+
+
+def test_body_and_headers_of_a_test_are_sent(upstream, allow, monkeypatch):
+    allow(upstream.port)
+    answers, judge = [], testing._judge
+
+    def look(test, answer, took_ms):
+        answers.append(answer.json())
+        return judge(test, answer, took_ms)
+
+    monkeypatch.setattr(testing, "_judge", look)
+    run(echo(upstream, method="POST", json={"a": 1}, headers={"X-Acme": "2"}))
+
+    headers = {name.lower(): value for name, value in answers[0]["headers"]}
+    assert (headers["x-acme"], headers["content-type"]) == ("2", "application/json")
+    assert answers[0]["body_start"] == '{"a": 1}'
+
+
+def test_a_method_s_own_test_replaces_the_service_s(keyed, upstream):
+    keyed.config["test"] = {"method": "GET", "path": "/status/204"}
+
+    report = run(keyed)
+
+    assert outcome(report)[2] == "GET /status/204 answered 204."
+
+
 # --- With OAuth -----------------------------------------------------------------------------------
 
 

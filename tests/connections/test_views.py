@@ -511,10 +511,41 @@ def test_summary_shows_parameters_of_a_connection_for_one_environment(signed_in,
     answer = signed_in.get(page("summary", "billing"))
 
     stages = answer.context["stages"]
-    assert list(answer.context["parameters"]) == [("shop", "acme")]
+    assert list(answer.context["parameters"]) == [("Shop", "acme")]
     assert [
         (str(stage["environment"]), stage["own"]) for stage in stages if stage["credential"]
     ] == [("Staging", True)]
+
+
+def test_summary_of_a_revoked_connection_has_nothing_to_test_and_no_expiry(signed_in, ada, tested):
+    connect(ada, method=tested)
+    before = signed_in.get(page("summary", "billing")).content.decode()
+    signed_in.post(page("revoke", "billing"))
+
+    after = signed_in.get(page("summary", "billing")).content.decode()
+
+    url = page("test", "billing")
+    assert (url in before, "Not said" in before) == (True, True)
+    assert (url in after, "Not said" in after) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("status", "led"),
+    [
+        (Status.CONNECTED, False),
+        (Status.REVOKED, True),
+        (Status.FAILING, True),
+        (Status.RECONNECT_NEEDED, True),
+    ],
+)
+def test_summary_leads_to_what_mends_a_connection_without_sign_in(
+    signed_in, connection, status, led
+):
+    Connection.objects.update(status=status)
+
+    text = signed_in.get(page("summary", "billing")).content.decode()
+
+    assert ("Enter credentials" in text) == led
 
 
 def test_summary_tells_of_scopes_that_were_not_granted(signed_in, ada, oauth):

@@ -1,6 +1,6 @@
 """The servers as fixtures, each started when first asked for and stopped at the end of the session.
 
-`oauth_server` and `upstream` start every test with their settings, faults and counters reset.
+`oauth_server`, `oauth1_server` and `upstream` start every test with their settings, faults and counters reset.
 """
 
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.mariadb import MariaDBServer, mariadb, require_mariadb
+from tests.servers.oauth1_server import OAuth1Server, oauth1
 from tests.servers.oauth_server import OAuthServer, oauth, require_oauth
 from tests.servers.postgresql import PostgreSQLServer, postgresql, require_postgresql
 from tests.servers.redis import RedisServer, redis, require_redis
@@ -65,3 +66,17 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """An HTTP API for proxy tests, counting connections from zero."""
     upstream_process.reset()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def oauth1_server_process() -> Iterator[OAuth1Server]:
+    """The OAuth 1.0a provider, for fixtures that outlive a test."""
+    with oauth1() as server:
+        yield server
+
+
+@pytest.fixture
+def oauth1_server(oauth1_server_process: OAuth1Server) -> OAuth1Server:
+    """An OAuth 1.0a provider that is not ours, with an empty request log."""
+    oauth1_server_process.reset()
+    return oauth1_server_process

@@ -11,7 +11,7 @@ import requests
 from oauthlib.oauth2 import InvalidGrantError, WebApplicationClient
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from requests_oauthlib import OAuth2Session
+from requests_oauthlib import OAuth1, OAuth2Session
 
 from tests.servers.oauth_server import OAuthServer
 from tests.servers.process import unavailable
@@ -335,3 +335,59 @@ def test_missing_server_skips_here_and_fails_in_ci(monkeypatch, ci, outcome):
 
     with pytest.raises(outcome, match=r"^Redis is not installed\.$"):
         unavailable("Redis is not installed.")
+
+
+# --- OAuth 1.0a -----------------------------------------------------------------------------------
+
+
+def signed_request(server, url: str, **changes) -> requests.PreparedRequest:
+    """A call that the provider's API verifies, unless something of its credentials is changed."""
+    consumer = server.register(CALLBACK)
+    token = server.issue(consumer.client_id)
+    keys = {
+        "client_key": consumer.client_id,
+        "client_secret": consumer.client_secret,
+        "resource_owner_key": token["oauth_token"],
+        "resource_owner_secret": token["oauth_token_secret"],
+    }
+    return requests.Request("GET", url, auth=OAuth1(**keys | changes)).prepare()
+
+
+def test_signed_request_counts_once(oauth1_server):
+    request = signed_request(oauth1_server, f"{oauth1_server.api_url}/me?a=1")
+
+    with requests.Session() as session:
+        first, second = (session.send(request, timeout=10) for _ in range(2))
+
+    assert (first.status_code, second.status_code) == (200, 401)
+    assert second.json()["error"] == "invalid_nonce"
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"client_secret": "wrong"}, "invalid_signature"),
+        ({"resource_owner_secret": "wrong"}, "invalid_signature"),
+        ({"signature_method": "HMAC-SHA256"}, "invalid_signature"),
+        ({"client_key": "unknown"}, "invalid_client"),
+        ({"resource_owner_key": "unknown"}, "invalid_token"),
+        ({"timestamp": "1"}, "invalid_request"),
+    ],
+)
+def test_api_verifies_each_part_of_a_signed_request(oauth1_server, change, error):
+    request = signed_request(oauth1_server, f"{oauth1_server.api_url}/me", **change)
+
+    with requests.Session() as session:
+        answer = session.send(request, timeout=10)
+
+    assert answer.json()["error"] == error
+
+
+def test_changed_query_is_not_what_was_signed(oauth1_server):
+    request = signed_request(oauth1_server, f"{oauth1_server.api_url}/me?a=1")
+    request.url = request.url.replace("a=1", "a=2")
+
+    with requests.Session() as session:
+        answer = session.send(request, timeout=10)
+
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_signature")

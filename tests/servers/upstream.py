@@ -20,21 +20,25 @@ from urllib.parse import quote_from_bytes
 import requests
 from aiohttp import BasicAuth, hdrs, web
 
+from tests.servers import sigv4
 from tests.servers.process import free_port, listens, python, running, temporary_folder
 
 BASIC_USER = "grace"
+ACCESS_KEY_ID = "AKIDUPSTREAM"
 CHUNK = bytes(range(256)) * 256  # 64 KiB
 routes = web.RouteTableDef()
 
 
 @dataclass(frozen=True)
 class Upstream:
-    """The running API and the credentials that `/key` and `/basic` want."""
+    """The running API and the credentials that `/key`, `/basic` and `/signed` want."""
 
     port: int
     api_key: str
     basic_password: str
+    secret_access_key: str
     basic_user: str = BASIC_USER
+    access_key_id: str = ACCESS_KEY_ID
 
     @property
     def url(self) -> str:
@@ -52,13 +56,14 @@ class Upstream:
 @contextmanager
 def running_upstream() -> Iterator[Upstream]:
     """Run the API while the block lasts."""
-    upstream = Upstream(free_port(), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    upstream = Upstream(free_port(), *(secrets.token_urlsafe(24) for _ in range(3)))
     with running(
         python("tests.servers.upstream", upstream.port),
         folder=temporary_folder("upstream"),
         env={
             "UPSTREAM_API_KEY": upstream.api_key,
             "UPSTREAM_BASIC_PASSWORD": upstream.basic_password,
+            "UPSTREAM_SECRET_ACCESS_KEY": upstream.secret_access_key,
         },
         ready=lambda: listens(upstream.port),
     ):
@@ -281,6 +286,17 @@ async def basic(request: web.Request) -> web.Response:
             headers={hdrs.WWW_AUTHENTICATE: 'Basic realm="upstream"'},
         )
     return web.json_response({"user": BASIC_USER})
+
+
+@routes.route("*", "/signed/{below:.*}")
+async def signed(request: web.Request) -> web.Response:
+    """Demands a Signature Version 4 by the known key, for whichever service it names."""
+    headers = [(name.decode(), value.decode("latin-1")) for name, value in request.raw_headers]
+    keys = ACCESS_KEY_ID, os.environ["UPSTREAM_SECRET_ACCESS_KEY"]
+    body = await request.content.read()
+    if not sigv4.accepts(request.method, request.raw_path, headers, body, keys):
+        return web.json_response({"error": "SignatureDoesNotMatch"}, status=403)
+    return web.json_response({"path": request.raw_path})
 
 
 @routes.post("/upload")

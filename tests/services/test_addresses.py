@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connhub.services.addresses import Unfilled, fill, fill_config
+from connhub.services.addresses import Unfilled, fill, fill_config, templates
 
 HOST = "https://{shop}.example.com/v1"
 PATH = "https://api.example.com/{version}/items"
@@ -113,3 +113,36 @@ def test_only_the_urls_of_a_configuration_are_filled():
     filled = fill_config(config, {"shop": "acme"})
 
     assert filled == config | {"token_url": "https://acme.example.com/v1"}
+
+
+def test_texts_of_a_configuration_take_any_value_but_not_none():
+    config = {"token_params": {"audience": "{api}", "kind": "{{}}"}, "region": "{region}"}
+    values = {"api": "https://acme.example/api?x", "region": "{api}"}
+
+    assert fill_config(config, values) == {
+        "token_params": {"audience": "https://acme.example/api?x", "kind": "{{}}"},
+        "region": "{api}",
+    }
+    with pytest.raises(Unfilled):
+        fill_config(config, {"region": "eu"})
+
+
+def test_sign_in_request_s_address_is_filled_and_its_body_left_alone():
+    login = {"url": HOST, "body": {"password": "{password}"}}
+
+    filled = fill_config({"login": login}, {"shop": "acme"})
+
+    assert filled == {"login": login | {"url": "https://acme.example.com/v1"}}
+
+
+def test_headers_are_left_to_each_call():
+    config = {"headers": {"Client": "{client_id}"}}
+
+    assert fill_config(config, {}) == config
+
+
+def test_templates_are_everything_that_is_filled():
+    config = {"token_url": HOST, "claims": {"a": "{b}"}, "region": "{c}", "headers": {"X": "{d}"}}
+    login = {"url": "https://acme.example/{e}", "body": {"f": "{f}"}}
+
+    assert templates(config | {"login": login}) == [HOST, "{c}", "{b}", login["url"]]

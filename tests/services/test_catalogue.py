@@ -11,7 +11,9 @@ import pytest
 import yaml
 
 from connhub.services.addresses import fill
-from connhub.services.loader import CATALOGUE, CatalogueError, Entry, contrast, read
+from connhub.services.gallery import AUTH_LABELS
+from connhub.services.loader import CATALOGUE, CatalogueError, Entry, read
+from connhub.services.rules import contrast
 
 OAUTH = {
     "kind": "oauth2_code",
@@ -20,6 +22,7 @@ OAUTH = {
     "token_auth": "client_secret_post",
     "scopes": [{"name": "read", "label": "Read", "default": True}],
 }
+OWN_TEST = {"method": "GET", "path": "/user", "expect": [200]}
 KEYS = {"kind": "api_key", "keys": [{"name": "X-Key", "in": "header", "label": "Key"}]}
 ACME = {
     "slug": "acme",
@@ -31,6 +34,39 @@ ACME = {
     "base_url": "https://{site}.acme.example",
     "test": {"method": "GET", "path": "/me", "expect": [200]},
     "auth": [OAUTH, KEYS],
+}
+CLIENT = {
+    "kind": "oauth2_client_credentials",
+    "token_url": "https://{site}.acme.example/token",
+    "token_auth": "client_secret_basic",
+    "token_params": {"account": "{account}"},
+    "parameters": [{"name": "account", "label": "Account", "pattern": "^[0-9]+$"}],
+}
+JWT = {
+    "kind": "jwt_bearer",
+    "token_url": "https://acme.example/token",
+    "algorithm": "RS256",
+    "lifetime_s": 300,
+}
+TWO_STEP = {
+    "kind": "two_step",
+    "fields": [
+        {"name": "user", "label": "User", "secret": False},
+        {"name": "password", "label": "Password"},
+    ],
+    "login": {
+        "url": "https://{site}.acme.example/login",
+        "format": "json",
+        "body": {"user": "{user}", "password": "{password}"},
+        "token_path": "data.token",
+    },
+}
+ONCE = {
+    "kind": "oauth1",
+    "signature_method": "HMAC-SHA1",
+    "request_token_url": "https://{site}.acme.example/request",
+    "authorize_url": "https://{site}.acme.example/authorize",
+    "access_token_url": "https://{site}.acme.example/access",
 }
 DATABASE = {
     "slug": "acme",
@@ -90,7 +126,7 @@ def urls(entry: Entry) -> Iterator[str]:
 def test_the_catalogue_is_large_and_spans_the_categories(shipped):
     categories = {entry.service["category"] for entry in shipped}
 
-    assert len(shipped) >= 45
+    assert len(shipped) >= 450
     assert len(categories) >= 15
 
 
@@ -100,7 +136,7 @@ def test_every_kind_of_auth_method_and_every_place_for_a_key_is_in_use(shipped):
     kinds = {method["kind"] for method in methods}
     places = {key["in"] for method in methods for key in method["config"].get("keys", [])}
 
-    assert kinds == {"oauth2_code", "api_key", "basic", "bearer", "database", "none"}
+    assert kinds == AUTH_LABELS.keys()
     assert places == {"header", "query", "form"}
 
 
@@ -120,6 +156,12 @@ def test_no_two_services_have_the_same_name(shipped):
 
 def test_every_parameter_shows_a_value_that_its_pattern_takes(shipped):
     parameters = [(e.slug, p) for e in shipped for p in e.service["parameters"]]
+    parameters += [
+        (entry.slug, parameter)
+        for entry in shipped
+        for method in entry.methods
+        for parameter in method["config"].get("parameters", [])
+    ]
 
     bad = [
         (slug, parameter["name"])
@@ -136,7 +178,9 @@ def test_every_url_can_be_filled_with_what_its_parameters_show(shipped):
         shown = {p["name"]: p["placeholder"] or p["default"] for p in entry.service["parameters"]}
         filled += [fill(url, shown) for url in urls(entry)]
 
-    assert [url for url in filled if not re.fullmatch(r"https://[A-Za-z0-9.-]+(/\S*)?", url)] == []
+    assert [
+        url for url in filled if not re.fullmatch(r"https://[A-Za-z0-9.-]+(:[0-9]+)?(/\S*)?", url)
+    ] == []
 
 
 @pytest.mark.parametrize(
@@ -146,7 +190,11 @@ def test_contrast_is_that_of_wcag(colour, expected):
     assert round(contrast(colour), 2) == expected
 
 
-@pytest.mark.parametrize("service", [ACME, DATABASE], ids=["over HTTP", "database"])
+@pytest.mark.parametrize(
+    "service",
+    [ACME, DATABASE, *(ACME | {"auth": [each]} for each in (CLIENT, JWT, TWO_STEP, ONCE))],
+    ids=["over HTTP", "database", "client credentials", "JWT", "two steps", "OAuth 1.0a"],
+)
 def test_what_follows_the_rules_is_read(folder, service):
     write(folder, service)
 
@@ -176,6 +224,39 @@ SCHEMA_RULES = {
         ("parameters", 0, "pattern"),
         None,
         ".parameters[0]: 'pattern' is a required property",
+    ),
+    "a header with a line break": (
+        ("headers",),
+        {"X-Version": "1\r\nX-Evil: 1"},
+        r".headers.X-Version: '1\r\nX-Evil: 1' does not match '^[ -~]+$'",
+    ),
+    "a header that is no name": (
+        ("headers",),
+        {"X Version": "1"},
+        ".headers: 'X Version' does not match '^[A-Za-z][A-Za-z0-9-]{0,79}$'",
+    ),
+    "a hope for nothing in particular": (
+        ("test", "expect_json"),
+        {"equals": True},
+        ".test.expect_json: 'path' is a required property",
+    ),
+    "a JWT without algorithm": (
+        ("auth", 0),
+        {"kind": "jwt_bearer", "token_url": "https://acme.example/token", "lifetime_s": 300},
+        ".auth[0]: 'algorithm' is a required property",
+    ),
+    "OAuth 1.0a without signature": (
+        ("auth", 0),
+        {"kind": "oauth1", "signature_method": "PLAINTEXT"},
+        (
+            ".auth[0].signature_method: 'PLAINTEXT' is not one of "
+            "['HMAC-SHA1', 'HMAC-SHA256', 'RSA-SHA1']"
+        ),
+    ),
+    "a sign-in without a place for the token": (
+        ("auth", 0),
+        TWO_STEP | {"login": {"url": "https://acme.example", "format": "json", "body": {}}},
+        ".auth[0].login: 'token_path' is a required property",
     ),
     "a parameter with an odd key": (
         ("parameters", 0, "choices"),
@@ -216,7 +297,10 @@ SCHEMA_RULES = {
     "an unknown driver": (
         ("driver",),
         "oracle",
-        ".driver: 'oracle' is not one of ['postgresql', 'mysql', 'redis']",
+        (
+            ".driver: 'oracle' is not one of ['amqp', 'ftp', 'imap', 'ldap', 'mqtt', 'mysql', "
+            "'nats', 'pop3', 'postgresql', 'redis', 'sftp', 'smtp']"
+        ),
     ),
     "no auth method": (("auth",), [], ".auth: [] should be non-empty"),
     "an auth method without kind": (
@@ -229,7 +313,8 @@ SCHEMA_RULES = {
         {"kind": "magic"},
         (
             ".auth[0].kind: 'magic' is not one of "
-            "['oauth2_code', 'api_key', 'basic', 'bearer', 'database', 'none']"
+            "['oauth2_code', 'oauth2_client_credentials', 'jwt_bearer', 'oauth1', 'two_step', "
+            "'aws_sigv4', 'api_key', 'basic', 'bearer', 'database', 'none']"
         ),
     ),
     "OAuth without token URL": (
@@ -247,7 +332,7 @@ SCHEMA_RULES = {
         "guess",
         (
             ".auth[0].token_auth: 'guess' is not one of "
-            "['client_secret_basic', 'client_secret_post', 'none']"
+            "['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none']"
         ),
     ),
     "an unknown delimiter": (
@@ -330,15 +415,95 @@ OTHER_RULES = {
         "https://{Site}.acme.example",
         ".base_url: {Site} is not among the parameters",
     ),
-    "a parameter that no URL holds": (
+    "a parameter that nothing holds": (
         ("parameters", 0, "name"),
         "shop",
-        ".parameters[0].name: is used in no URL",
+        ".parameters[0].name: is used nowhere",
     ),
     "a parameter twice": (
         ("parameters",),
         [ACME["parameters"][0]] * 2,
         ".parameters[1].name: is there twice",
+    ),
+    "a method's parameter that nothing holds": (
+        ("auth", 0),
+        CLIENT | {"token_params": {}},
+        ".auth[0].parameters[0].name: is used nowhere",
+    ),
+    "a method's parameter that the service asks for": (
+        ("auth", 0),
+        CLIENT | {"token_params": {"x": "{site}"}, "parameters": ACME["parameters"]},
+        ".auth[0].parameters[0].name: is a parameter of the service already",
+    ),
+    "a text's parameter over several lines": (
+        ("auth", 0),
+        CLIENT | {"parameters": [CLIENT["parameters"][0] | {"pattern": r"^[\s\S]+$"}]},
+        r".auth[0].parameters[0].pattern: must not match 'a\nb'",
+    ),
+    "a placeholder in a header that not every method fills": (
+        ("headers",),
+        {"X-Client": "{client_id}"},
+        ".headers.X-Client: {client_id} is not among the parameters",
+    ),
+    "a secret in a header": (
+        ("auth", 0),
+        TWO_STEP | {"headers": {"X-Password": "{password}"}},
+        ".auth[0].headers.X-Password: {password} is not among the parameters",
+    ),
+    "a secret in an address": (
+        ("auth", 0),
+        TWO_STEP | {"login": TWO_STEP["login"] | {"url": "https://acme.example/{password}"}},
+        ".auth[0].login.url: {password} is not among the parameters",
+    ),
+    "a sign-in over HTTP": (
+        ("auth", 0),
+        TWO_STEP | {"login": TWO_STEP["login"] | {"url": "http://acme.example"}},
+        ".auth[0].login.url: must start with https://",
+    ),
+    "an issuer over HTTP": (
+        ("auth", 0, "issuer"),
+        "http://acme.example",
+        ".auth[0].issuer: must start with https://",
+    ),
+    "a test of a method alone": (
+        ("test",),
+        None,
+        ".auth[0].test: needs one of the service, which it replaces",
+    ),
+    "a test with a body that is not posted": (
+        ("test", "json"),
+        {},
+        ".test.json: is for POST only",
+    ),
+    "a hope for an answer that HEAD has not": (
+        ("test",),
+        {"method": "HEAD", "path": "/", "expect": [200], "expect_json": {"path": "ok"}},
+        ".test.expect_json: is not for HEAD, which has no answer",
+    ),
+    "a token parameter of ConnHub's own": (
+        ("auth", 0, "token_params"),
+        {"grant_type": "password"},
+        ".auth[0].token_params.grant_type: is set by ConnHub",
+    ),
+    "a claim of ConnHub's own": (
+        ("auth", 0),
+        JWT | {"claims": {"exp": "9"}},
+        ".auth[0].claims.exp: is set by ConnHub",
+    ),
+    "a JWT for nobody": (
+        ("auth", 0),
+        JWT | {"exchange": False},
+        ".auth[0].token_url: goes with exchange: where there is none, the JWT is the token",
+    ),
+    "half of OAuth 1.0a": (
+        ("auth", 0),
+        {name: value for name, value in ONCE.items() if name != "request_token_url"},
+        ".auth[0]: must have all of request_token_url, authorize_url, access_token_url, or none",
+    ),
+    "an algorithm for nothing": (
+        ("auth", 0, "algorithm"),
+        "RS256",
+        ".auth[0].algorithm: is for methods that sign",
     ),
     "a broken pattern": (
         ("parameters", 0, "pattern"),
@@ -454,7 +619,8 @@ def test_the_schema_refuses(folder, path, value, said):
 
 @rules(OTHER_RULES)
 def test_the_checks_refuse(folder, path, value, said):
-    service = changed(ACME | {"allowed_hosts": ["api.acme.example"]}, path, value)
+    acme = changed(ACME | {"allowed_hosts": ["api.acme.example"]}, ("auth", 0, "test"), OWN_TEST)
+    service = changed(acme, path, value)
     write(folder, service)
 
     assert complaint(folder) == f"catalogue/crm.yaml: services[0] (acme){said}"

@@ -67,6 +67,13 @@ def test_a_choice_leaves_the_services_that_fit(params, found):
     assert slugs(**params) == found
 
 
+def test_names_are_in_order_whatever_their_case():
+    ServiceFactory(slug="abc", name="abc", origin=Origin.DEFAULT)
+    ServiceFactory(slug="abd", name="ABD", origin=Origin.DEFAULT)
+
+    assert slugs(q="ab") == ["abc", "abd"]
+
+
 def test_categories_are_counted_within_the_search():
     gallery = Gallery({"q": "acme", "category": "CRM"})
 
@@ -80,13 +87,40 @@ def test_auth_methods_are_counted_by_service_without_the_retired():
     assert Gallery({"auth": "basic"}).categories == [("Payment", 1)]
 
 
-def test_many_tiles_are_shown_when_asked_for(monkeypatch):
+@pytest.fixture
+def one_per_page(monkeypatch):
     monkeypatch.setattr("connhub.services.gallery.SHOWN", 1)
 
-    some, every = Gallery({"category": "CRM"}), Gallery({"category": "CRM", "all": "1"})
 
-    assert (len(some.services), some.left_out) == (1, 1)
-    assert (len(every.services), every.left_out) == (2, 0)
+@pytest.mark.parametrize(
+    ("page", "found", "left_out"),
+    [
+        ("", ["acme-crm"], 1),
+        ("1", ["acme-crm"], 1),
+        ("2", ["zeta-crm"], 0),
+        ("3", [], 0),
+        ("0", ["acme-crm"], 1),
+        ("-1", ["acme-crm"], 1),
+        ("\u0662", ["acme-crm"], 1),
+        ("99999999999999999999", ["acme-crm"], 1),
+    ],
+)
+def test_many_tiles_come_page_by_page(one_per_page, page, found, left_out):
+    gallery = Gallery({"category": "CRM", "page": page})
+
+    assert ([service.slug for service in gallery.services], gallery.left_out) == (found, left_out)
+
+
+def test_more_tiles_are_a_page_of_their_own_or_come_below(one_per_page, client, ada):
+    client.force_login(ada)
+    url, query = reverse("connections:gallery"), {"category": "CRM", "page": "2"}
+
+    page = client.get(url, query).content.decode()
+    below = client.get(url, query, headers={"HX-Request": "true"}).content.decode()
+
+    tile = '<a class="tile" href="/connections/new/zeta-crm/"'
+    assert (tile in page, "<html" in page, 'rel="prev" href="?category=CRM"' in page) == (True,) * 3
+    assert (f"{tile} autofocus" in below, "<html" in below, "prev" in below) == (True, False, False)
 
 
 def test_the_gallery_takes_as_many_queries_for_many_services_as_for_one(client, ada):

@@ -10,10 +10,14 @@ from django.db import IntegrityError
 
 from connhub.accounts.models import User
 from connhub.audit.models import Event
+from connhub.connections.access import prepare
+from connhub.connections.forms import EditForm
 from connhub.connections.models import Connection
 from connhub.services import loader
-from connhub.services.loader import Changes, Entry, load, read
-from connhub.services.models import AuthMethod, Origin, Service
+from connhub.services.loader import CatalogueError, Changes, Entry, load, read
+from connhub.services.models import AuthMethod, OAuthApp, Origin, Service
+from tests.conftest import CANARY
+from tests.factories import connect
 
 pytestmark = pytest.mark.django_db
 
@@ -161,7 +165,7 @@ def test_load_says_what_it_added_and_is_on_record(acme, globex, root):
     changes = load([acme, globex], by=root)
 
     assert changes == Changes(added=["acme", "globex"])
-    assert on_record() == [{"added": 2, "changed": 0, "unlisted": 0}]
+    assert on_record() == [{"added": 2, "changed": 0, "unlisted": 0, "moved": 0}]
     assert Event.objects.get(action="catalogue.loaded").actor_id == str(root.pk)
 
 
@@ -191,7 +195,7 @@ def test_a_changed_entry_changes_its_service_alone(acme, globex):
 
     assert changes == Changes(changed=["acme"], unchanged=["globex"])
     assert set(Service.objects.values_list("name", flat=True)) == {"Acme Inc.", "Globex"}
-    assert on_record()[1:] == [{"added": 0, "changed": 1, "unlisted": 0}]
+    assert on_record()[1:] == [{"added": 0, "changed": 1, "unlisted": 0, "moved": 0}]
 
 
 def test_ids_stay_when_an_entry_changes(acme):
@@ -258,7 +262,7 @@ def test_a_service_that_is_gone_is_unlisted_once_and_keeps_its_methods(acme, glo
     assert (first.unlisted, second.unlisted) == (["globex"], [])
     assert Service.objects.get(slug="globex").listed is False
     assert method_ids("globex") == methods
-    assert on_record()[1:] == [{"added": 0, "changed": 0, "unlisted": 1}]
+    assert on_record()[1:] == [{"added": 0, "changed": 0, "unlisted": 1, "moved": 0}]
 
 
 def test_a_service_that_comes_back_is_listed_again_under_its_id(acme, globex):
@@ -358,3 +362,167 @@ def test_the_command_says_in_one_line_what_is_wrong_and_exits_with_2(folder, mon
     )
     assert caught.value.returncode == 2
     assert list(Service.objects.all()) == []
+
+
+# --- Secrets stay where they are ------------------------------------------------------------------
+
+
+def elsewhere(entry: Entry, **config) -> Entry:
+    """The entry, its methods with other values."""
+    methods = [method | {"config": method["config"] | config} for method in entry.methods]
+    return replace(entry, methods=methods)
+
+
+def at_home(entry: Entry, base_url: str) -> Entry:
+    return replace(entry, service=entry.service | {"base_url": base_url})
+
+
+@pytest.fixture
+def connection(acme, ada):
+    """A connection to Acme that holds a token."""
+    load([acme])
+    return connect(
+        ada,
+        method=AuthMethod.objects.get(kind="bearer"),
+        parameters={"site": "acme"},
+        secrets={"token": CANARY},
+    )
+
+
+def call_of(connection):
+    """Where its calls go, and with which header."""
+    fresh = Connection.objects.get(pk=connection.pk)
+    access = prepare(fresh, None)
+    return access.base_url, dict(access.injection.headers), dict(access.injection.defaults)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda entry: at_home(entry, "https://{site}.evil.example"),
+        lambda entry: elsewhere(entry, headers={"X-Version": "2"}),
+        lambda entry: replace(
+            at_home(entry, "https://evil.example"),
+            service=entry.service | {"base_url": "https://evil.example", "parameters": []},
+        ),
+    ],
+    ids=["another host", "another header", "an address without its parameter"],
+)
+def test_stored_secrets_go_where_they_always_went(acme, connection, change):
+    before = call_of(connection)
+
+    changes = load([change(acme)])
+
+    assert (changes.changed, changes.moved) == (["acme"], ["acme"])
+    assert on_record()[-1]["moved"] == 1
+    assert call_of(connection) == before
+    fresh = Connection.objects.get(pk=connection.pk)
+    assert (fresh.auth_method.label, "retired" in fresh.auth_method.config) == (
+        "Personal token (before 1)",
+        True,
+    )
+    offered = fresh.service.auth_methods.offered().get(kind="bearer")
+    assert offered.label == "Personal token"
+
+
+def test_form_of_a_connection_that_stayed_asks_what_it_was_made_with(acme, connection, ada):
+    moved = replace(
+        acme, service=acme.service | {"base_url": "https://new.example", "parameters": []}
+    )
+    load([moved])
+
+    form = EditForm(connection=Connection.objects.get())
+
+    assert [name for name in form.fields if name.startswith("p_")] == ["p_site"]
+
+
+def test_words_and_tests_may_change_freely(acme, connection):
+    method = connection.auth_method_id
+
+    changes = load([elsewhere(acme, token_label="Token", help="Under Settings.")])
+
+    assert (changes.changed, changes.moved) == (["acme"], [])
+    assert Connection.objects.get().auth_method_id == method
+
+
+def test_definition_that_comes_back_gets_a_row_of_its_own_again(acme, connection):
+    before = call_of(connection)
+    load([at_home(acme, "https://{site}.new.example")])
+    load([at_home(acme, "https://{site}.newer.example")])
+
+    load([acme])
+
+    assert call_of(connection) == before
+
+
+def test_method_that_is_gone_keeps_the_address_it_was_made_for(acme, connection):
+    before = call_of(connection)
+
+    load([at_home(without(acme, "Personal token"), "https://{site}.new.example")])
+
+    assert call_of(connection) == before
+
+
+def test_method_that_nobody_holds_secrets_for_is_simply_changed(acme, connection):
+    ids = method_ids("acme")
+    del ids["bearer Personal token"]
+
+    load([at_home(acme, "https://{site}.new.example")])
+
+    after = method_ids("acme")
+    assert {name: after[name] for name in ids} == ids
+
+
+def test_shared_oauth_app_is_not_offered_at_other_addresses(acme, root, ada):
+    load([acme])
+    service = Service.objects.get()
+    app = OAuthApp(service=service, shared=True, client_id="id")
+    app.client_secret.put(CANARY)
+    app.save()
+    oauth = service.auth_methods.get(kind="oauth2_code")
+    made = connect(ada, method=oauth, parameters={"site": "acme"}, secrets={})
+
+    changes = load([elsewhere(acme, revoke_url="https://evil.example/revoke")])
+
+    assert changes.moved == ["acme"]
+    assert (made.oauth_app, OAuthApp.objects.get().shared) == (app, False)
+    assert "revoke_url" not in Connection.objects.get().auth_method.config
+    assert Event.objects.filter(action="oauth_app.withdrawn").count() == 1
+
+
+def test_shared_oauth_app_that_nothing_uses_is_destroyed(acme):
+    load([acme])
+    app = OAuthApp(service=Service.objects.get(), shared=True, client_id="id")
+    app.client_secret.put(CANARY)
+    app.save()
+
+    load([elsewhere(acme, revoke_url="https://evil.example/revoke")])
+
+    assert not OAuthApp.objects.exists()
+
+
+def test_driver_cannot_change_under_stored_secrets(globex, ada):
+    load([globex])
+    connect(
+        ada,
+        method=AuthMethod.objects.get(),
+        parameters={"host": "db.example", "port": "6379"},
+        secrets={"password": CANARY},
+    )
+
+    with pytest.raises(CatalogueError) as refused:
+        load([replace(globex, service=globex.service | {"driver": "mysql"})])
+
+    assert str(refused.value) == "globex.driver: can't change while connections hold secrets"
+    assert Service.objects.get().driver == "redis"
+
+
+def test_headers_of_a_service_are_in_each_of_its_methods(folder):
+    text = ACME.replace("    auth:", "    headers: {Accept: text/x, X-Site: '{site}'}\n    auth:")
+    text = text.replace("label: Personal token}", "label: Personal token, headers: {Accept: b}}")
+    (folder / "crm.yaml").write_text(text)
+
+    oauth, bearer, *_ = read(folder)[0].methods
+
+    assert oauth["config"]["headers"] == {"Accept": "text/x", "X-Site": "{site}"}
+    assert bearer["config"]["headers"] == {"Accept": "b", "X-Site": "{site}"}

@@ -5,6 +5,7 @@ from django.urls import reverse
 from connhub.accounts import environments
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
+from connhub.connections.forms import CreateForm
 from connhub.services import oauth_apps
 from connhub.services.models import OAuthApp
 from tests.conftest import CANARY
@@ -13,6 +14,11 @@ from tests.factories import AuthMethodFactory, ServiceFactory, connect
 pytestmark = pytest.mark.django_db
 
 CONFIG = {"authorize_url": "https://a.example/a", "token_url": "https://a.example/t"}
+CONSUMER = {
+    "request_token_url": "https://a.example/r",
+    "authorize_url": "https://a.example/a",
+    "access_token_url": "https://a.example/t",
+}
 
 
 @pytest.fixture
@@ -84,6 +90,11 @@ def test_only_super_admins_set_and_remove_apps(app, method, ada):
         ("oauth2_code", CONFIG | {"token_url": "https://{shop}.a.example/t"}, False),
         ("oauth2_code", CONFIG | {"retired": True}, False),
         ("api_key", {"keys": []}, False),
+        ("oauth1", CONSUMER, True),
+        ("oauth1", CONSUMER | {"access_token_url": ""}, False),
+        ("oauth1", CONSUMER | {"access_token_url": "https://{shop}.a.example/t"}, False),
+        ("oauth1", CONSUMER | {"request_token_url": "https://{shop}.a.example/r"}, False),
+        ("oauth1", CONSUMER | {"signature_method": "PLAINTEXT"}, False),
     ],
 )
 def test_an_app_is_shared_where_the_server_is_one_for_all(root, kind, config, shareable):
@@ -115,6 +126,46 @@ def test_remove_forgets_the_app_when_its_connections_are_deleted(app, method, ad
 
 
 # --- The pages --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [("oauth2_code", "oauth1"), ("oauth1", "oauth2_code")]
+)
+def test_where_people_sign_in_two_ways_the_app_is_for_the_first(root, ada, first, second):
+    service = ServiceFactory()
+    configs = {"oauth2_code": CONFIG, "oauth1": CONSUMER}
+    methods = [
+        AuthMethodFactory(service=service, kind=kind, config=configs[kind], position=position)
+        for position, kind in enumerate((first, second))
+    ]
+    app = put(service, root)
+
+    uses = [
+        connect(ada, method=method, link_name=f"c{n}", secrets={}).oauth_app
+        for n, method in enumerate(methods)
+    ]
+
+    assert uses == [app, None]
+    assert "client_id" not in CreateForm(method=methods[0], by=ada).fields
+    assert "client_id" in CreateForm(method=methods[1], by=ada).fields
+
+
+@pytest.mark.parametrize(
+    ("signature_method", "label", "is_area"),
+    [("HMAC-SHA1", "Consumer secret", False), ("RSA-SHA1", "Private key", True)],
+)
+def test_the_page_asks_for_a_consumer_in_the_words_of_oauth1(
+    client, root, signature_method, label, is_area
+):
+    method = AuthMethodFactory(
+        kind="oauth1", config=CONSUMER | {"signature_method": signature_method}
+    )
+    client.force_login(root)
+
+    form = client.get(reverse("services:app", args=[method.service.slug])).context["form"]
+
+    assert (form["client_id"].label, form["client_secret"].label) == ("Consumer key", label)
+    assert ("<textarea" in str(form["client_secret"])) == is_area
 
 
 @pytest.mark.parametrize(("who", "status"), [("root", 200), ("ada", 403), ("eve", 403)])

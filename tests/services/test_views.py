@@ -3,7 +3,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from connhub.services import custom
+from connhub.services import custom, loader
 from connhub.services.models import Service
 from connhub.services.views import FORMS
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
@@ -35,6 +35,12 @@ TYPED = {
     "bearer": {"token_label": "Token"},
     "basic": {"username_label": "Account", "password_label": "Key"},
     "none": {},
+    "oauth1": {
+        "request_token_url": "https://a.example/r",
+        "authorize_url": "https://a.example/a",
+        "access_token_url": "https://a.example/t",
+        "signature_method": "HMAC-SHA1",
+    },
 }
 
 
@@ -153,6 +159,18 @@ BAD = [
     ("oauth2_code", {"token_params": "client_secret=x"}, "token_params"),
     ("oauth2_code", {"token_auth": "none", "pkce": ""}, "pkce"),
     ("oauth2_client_credentials", {"token_auth": "none"}, "token_auth"),
+    ("oauth1", {"request_token_url": ""}, "request_token_url"),
+    ("oauth1", {"request_token_url": "http://a.example"}, "request_token_url"),
+    ("oauth1", {"authorize_url": ""}, "authorize_url"),
+    ("oauth1", {"authorize_url": "javascript:alert(1)"}, "authorize_url"),
+    ("oauth1", {"access_token_url": ""}, "access_token_url"),
+    ("oauth1", {"access_token_url": "https://{host}/"}, "access_token_url"),
+    ("oauth1", {"signature_method": "MD5"}, "signature_method"),
+    ("oauth1", {"realm": "{Account}"}, "realm"),
+    ("oauth1", {"realm": "a\x01b"}, "realm"),
+    ("oauth1", {"authorize_params": "oauth_token=x"}, "authorize_params"),
+    ("oauth1", {"expires_in_s": "0"}, "expires_in_s"),
+    ("oauth1", {"expires_in_s": "soon"}, "expires_in_s"),
 ]
 
 
@@ -168,6 +186,7 @@ def test_bad_input_is_named_and_makes_nothing(signed_in, kind, typed, field):
 
 def test_every_field_has_its_bad_input(db):
     fine_as_anything = {"key_1_label", "key_1_secret", "rows", "help", "username_secret"}
+    fine_as_anything |= {"body_hash"}
     fields = {(kind, name) for kind, form in FORMS.items() for name in form().fields}
     token = set(FORMS["oauth2_client_credentials"]().fields)
     named = {(kind, field) for kind, _, field in BAD}
@@ -329,3 +348,158 @@ def test_the_gallery_offers_new_services_to_those_who_may(client, request, who, 
     client.force_login(request.getfixturevalue(who))
 
     assert ("Create New Service" in client.get(url).content.decode()) == shown
+
+
+@pytest.fixture
+def documented(acme):
+    """Acme with more operations than a page shows."""
+    for number in range(60):
+        acme.operations.create(method="GET", path=f"/things/{number:03}", summary="Thing")
+    acme.operations.create(method="POST", path="/orders", summary="Place an order")
+    return acme
+
+
+def shown(response) -> list[str]:
+    return [str(each) for each in response.context["operations"].rows]
+
+
+def test_many_operations_are_shown_page_by_page(signed_in, documented):
+    first = signed_in.get("/services/acme/")
+    older = first.context["operations"].older
+    second = signed_in.get("/services/acme/", {"before": older})
+
+    assert (len(shown(first)), shown(first)[0]) == (50, "POST /orders")
+    assert (len(shown(second)), shown(second)[-1]) == (11, "GET /things/059")
+
+
+@pytest.mark.parametrize(
+    ("find", "found"),
+    [
+        ("order", ["POST /orders"]),
+        ("post place", ["POST /orders"]),
+        ("order\0", ["POST /orders"]),
+        ("nothing", []),
+    ],
+)
+def test_operations_are_looked_for_on_the_page_of_the_service(signed_in, documented, find, found):
+    response = signed_in.get("/services/acme/", {"find": find})
+
+    assert shown(response) == found
+
+
+def test_htmx_gets_the_operations_alone(signed_in, documented):
+    headers = {"HX-Request": "true"}
+    response = signed_in.get("/services/acme/", {"find": "order"}, headers=headers)
+
+    assert "<html" not in response.content.decode()
+    assert "/orders" in response.content.decode()
+
+
+# --- OAuth 1.0a -----------------------------------------------------------------------------------
+
+
+def test_the_oauth1_form_keeps_all_it_was_told(signed_in):
+    new(
+        signed_in, "oauth1", base_url="https://{host_part}.acme.example", realm="{account}",
+        signature_method="HMAC-SHA256", body_hash="on", expires_in_s="3600",
+        authorize_params="expiration=never", help="Under Settings, Keys.",
+    )  # fmt: skip
+
+    service = Service.objects.get(slug="acme")
+    assert service.auth_methods.get().config == {
+        "request_token_url": "https://a.example/r",
+        "authorize_url": "https://a.example/a",
+        "access_token_url": "https://a.example/t",
+        "signature_method": "HMAC-SHA256",
+        "realm": "{account}",
+        "body_hash": True,
+        "authorize_params": {"expiration": "never"},
+        "expires_in_s": 3600,
+        "help": "Under Settings, Keys.",
+    }
+    assert [(p["name"], p["pattern"]) for p in service.parameters] == [
+        ("host_part", custom.PARAMETER_PATTERN),
+        ("account", custom.REALM_PATTERN),
+    ]
+
+
+def test_without_urls_a_service_shows_its_token(signed_in):
+    urls = dict.fromkeys(["request_token_url", "authorize_url", "access_token_url"], "")
+
+    new(signed_in, "oauth1", **urls)
+
+    config = Service.objects.get(slug="acme").auth_methods.get().config
+    assert config == {"signature_method": "HMAC-SHA1", "help": ""}
+    page = signed_in.get("/connections/new/acme/").content.decode()
+    assert [label for label in ("Consumer key", "Token secret") if label not in page] == []
+
+
+def test_the_preview_of_an_oauth1_service_has_four_requests(signed_in):
+    answer = new(signed_in, "oauth1", preview="1", realm="Photos", authorize_params="a=b c")
+
+    shown = dict(answer.context["requests"])
+    assert list(shown) == [
+        "Temporary credentials",
+        "Where people sign in",
+        "Token request",
+        "Each call",
+    ]
+    assert shown["Where people sign in"] == (
+        "GET https://a.example/a?oauth_token=‹temporary token›&a=b+c"
+    )
+    assert shown["Each call"] == (
+        "GET https://api.acme.example/v1/me\n"
+        'Authorization: OAuth realm="Photos", oauth_consumer_key="‹consumer key›", '
+        'oauth_token="‹token›", oauth_signature_method="HMAC-SHA1", oauth_timestamp="…", '
+        'oauth_nonce="…", oauth_version="1.0", oauth_signature="…"'
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"request_token_url": "https://evil.example/r"},
+        {"authorize_url": "https://evil.example/a"},
+        {"access_token_url": "https://evil.example/t"},
+        {"signature_method": "PLAINTEXT"},
+        {"realm": "other"},
+    ],
+)
+def test_an_oauth1_service_that_holds_secrets_does_not_move(signed_in, ada, change):
+    new(signed_in, "oauth1")
+    service = Service.objects.get(slug="acme")
+    method = service.auth_methods.get()
+    connect(ada, method=method, secrets={}, client_id="k", client_secret="s")
+    before = custom.definition_of(service)
+
+    answer = signed_in.post("/services/acme/edit/", DETAILS | TYPED["oauth1"] | change)
+
+    assert (answer.status_code, answer.context["refusal"].code) == (409, "secrets-would-move")
+    assert custom.definition_of(service) == before
+
+
+def test_the_page_of_an_oauth1_service_says_how_calls_are_signed(signed_in):
+    new(signed_in, "oauth1", signature_method="HMAC-SHA256", realm="Photos")
+
+    page = signed_in.get("/services/acme/").content.decode()
+
+    shown = ["https://a.example/r", "https://a.example/t", "HMAC-SHA256", "Photos"]
+    assert [text for text in shown if text not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("slug", "shown"),
+    [
+        ("breezy-hr", ["https://api.breezy.hr/v3/signin"]),
+        ("discogs", ["https://api.discogs.com/oauth/access_token", "HMAC-SHA1"]),
+        ("amazon-s3", ["s3, {region}"]),
+        ("twitch", ["Client-Id: {client_id}"]),
+        ("ghost", ["Admin API key"]),
+    ],
+)
+def test_page_of_a_default_service_shows_how_its_methods_work(signed_in, slug, shown):
+    loader.load([entry for entry in loader.read() if entry.slug == slug])
+
+    page = signed_in.get(reverse("services:detail", args=[slug])).content.decode()
+
+    assert [text for text in shown if text not in page] == []

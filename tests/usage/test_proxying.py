@@ -77,7 +77,8 @@ def test_service_that_checks_the_key_lets_the_call_in(reach, flow, upstream):
 
 
 def test_service_that_checks_the_password_lets_the_call_in(reach, flow, upstream):
-    reach(kind="basic", secrets={"username": "grace", "password": upstream.basic_password})
+    secrets = {"password": upstream.basic_password}
+    reach(kind="basic", parameters={"username": "grace"}, secrets=secrets)
 
     assert flow("GET", "crm", "/basic").json() == {"user": "grace"}
 

@@ -1,6 +1,7 @@
 """Calls that are signed one by one, checked with the signer that AWS itself maintains."""
 
 import hashlib
+from urllib.parse import unquote
 
 import pytest
 import time_machine
@@ -34,6 +35,60 @@ def test_call_arrives_with_a_signature_of_what_was_sent(reach, flow, upstream, s
     headers = {name.lower(): value for name, value in arrived["headers"]}
     assert arrived["body_sha256"] == hashlib.sha256(body).hexdigest()
     assert headers["authorization"] == expected(upstream.url, body, headers["x-amz-date"])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "plain/key.txt",
+        "a%20space",
+        "%C3%BCml%C3%A4ut/%E1%88%B4",
+        "sub-delims!$&'()*,;=:@",
+        "encoded%21%28%29%2A%3D%40",
+        "tilde~%7E.-_",
+        "100%25",
+        "lower%c3%bc",
+        "folder/",
+        "",
+        "?prefix=a/b&delimiter=/&list-type=2",
+        "?b=2&a=%C3%BC&a=1&flag&empty=",
+        "?marker=a+b%20c%2B",
+        "key?versionId=3/L4kqtJlcpXroDTDmJ",
+    ],
+)
+@pytest.mark.parametrize("service", ["s3", "execute-api"])
+def test_a_server_that_checks_signatures_accepts_what_is_sent(
+    reach, flow, upstream, service, target
+):
+    reach(
+        kind="aws_sigv4",
+        config={"service": service, "region": "eu-west-1"},
+        where={"path": "/signed"},
+        parameters={"access_key_id": upstream.access_key_id},
+        secrets={"secret_access_key": upstream.secret_access_key},
+    )
+
+    answer = flow("PUT", "crm", f"/{target}", data=b"content")
+
+    assert answer.status_code == 200
+    assert unquote(answer.json()["path"]) == unquote(f"/signed/{target}")
+
+
+@pytest.mark.parametrize("target", ["/a//b", "/a%2Fb", "//"])
+def test_paths_that_signers_and_servers_could_read_differently_are_refused(
+    reach, flow, upstream, target
+):
+    reach(
+        kind="aws_sigv4",
+        config={"service": "s3", "region": "eu-west-1"},
+        where={"path": "/signed"},
+        parameters={"access_key_id": upstream.access_key_id},
+        secrets={"secret_access_key": upstream.secret_access_key},
+    )
+
+    answer = flow.send("GET", f"{flow.server.proxy('crm')}{target}")
+
+    assert answer.status_code == 400
 
 
 def expected(url, body, at):

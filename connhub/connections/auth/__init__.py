@@ -1,3 +1,5 @@
+from connhub.services.models import AuthMethod
+
 from .api_key import ApiKey
 from .aws_sigv4 import AwsSigV4
 from .base import Method
@@ -6,6 +8,7 @@ from .bearer import Bearer
 from .database import Database
 from .jwt_bearer import JwtBearer
 from .none import NoAuth
+from .oauth1 import OAuth1
 from .oauth2_client_credentials import OAuth2ClientCredentials
 from .oauth2_code import OAuth2Code
 from .two_step import TwoStep
@@ -15,6 +18,7 @@ METHODS: dict[str, Method] = {
     for method in (
         OAuth2Code(),
         OAuth2ClientCredentials(),
+        OAuth1(),
         JwtBearer(),
         TwoStep(),
         AwsSigV4(),
@@ -25,3 +29,8 @@ METHODS: dict[str, Method] = {
         NoAuth(),
     )
 }
+
+
+def is_interactive(method: AuthMethod) -> bool:
+    """Whether connecting with it sends the person to the provider."""
+    return METHODS[method.kind].is_interactive(method)

@@ -4,7 +4,7 @@ from .base import Field, Injection, Method, Values
 
 
 class ApiKey(Method):
-    """One or several keys, each in a header, the query string or a form body."""
+    """One or several keys, each in a header, the query string or a form body; not all are secret."""
 
     kind = "api_key"
     label = "API key"
@@ -15,7 +15,7 @@ class ApiKey(Method):
                 name=f"key_{number}",
                 label=key.get("label") or "API key",
                 help=key.get("help", ""),
-                secret=True,
+                secret=key.get("secret", True),
             )
             for number, key in enumerate(method.config["keys"], 1)
         )
@@ -24,9 +24,10 @@ class ApiKey(Method):
         places: dict[str, list[tuple[str, str]]] = {"header": [], "query": [], "form": []}
         secrets = []
         for number, key in enumerate(method.config["keys"], 1):
-            secret = values[f"key_{number}"]
-            places[key["in"]].append((key["name"], key.get("prefix", "") + secret))
-            secrets.append(secret)
+            value = values[f"key_{number}"]
+            places[key["in"]].append((key["name"], key.get("prefix", "") + value))
+            if key.get("secret", True):
+                secrets.append(value)
         return Injection(
             headers=tuple(places["header"]),
             query=tuple(places["query"]),

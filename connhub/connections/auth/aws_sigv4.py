@@ -1,18 +1,17 @@
 """AWS Signature Version 4: every call is signed with the secret key, which is never sent."""
 
 import logging
-from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote_to_bytes, urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from connhub.services.models import AuthMethod
 
-from .base import Field, Injection, Method, Pairs, Values, declared, filled
+from .base import Field, Injection, Method, Pairs, Values, filled
 
 # At debug level it writes what is signed, a session token among it.
 logging.getLogger("botocore.auth").setLevel(logging.INFO)
@@ -34,7 +33,6 @@ class AwsSigV4(Method):
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return (
-            *declared(method.config.get("parameters", ())),
             Field("access_key_id", "Access key ID", help=method.config.get("help", "")),
             Field("secret_access_key", "Secret access key", secret=True),
             Field(
@@ -72,7 +70,7 @@ class Signer:
             method=method,
             url=parts._replace(query="").geturl(),
             params=parse_qsl(parts.query, keep_blank_values=True),
-            headers=dict(_signed(headers)),
+            headers=_signed(headers),
             data=body,
         )
         if self.service == "s3":
@@ -83,13 +81,17 @@ class Signer:
 
 
 class S3Auth(SigV4Auth):
-    """S3 takes the path as it is sent; other services encode it once more."""
+    """S3 decodes the path and encodes it once; other services encode it as it was sent."""
 
     def _normalize_url_path(self, path: str) -> str:
-        return path
+        return quote(unquote_to_bytes(path), safe="/")
 
 
-def _signed(headers: Pairs) -> Iterable[tuple[str, str]]:
-    for name, value in headers:
-        if name.lower() == "content-type" or name.lower().startswith("x-amz-"):
-            yield name.lower(), value
+def _signed(headers: Pairs) -> dict[str, str]:
+    """Those that are signed; the values of one given twice are one list (RFC 9110, 5.3)."""
+    found: dict[str, str] = {}
+    for given, value in headers:
+        name = given.lower()
+        if name == "content-type" or name.startswith("x-amz-"):
+            found[name] = f"{found[name]},{value}" if name in found else value
+    return found

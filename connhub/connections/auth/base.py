@@ -69,16 +69,34 @@ class Granted:
     account: str = ""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Begun:
+    """A sign-in that waits for the person: where they go, and what it is completed with.
+
+    `state` is what the answer will bring back, `verifier` a secret that never travels with them.
+    """
+
+    url: str
+    state: str
+    verifier: str
+
+
 class Method:
     """One way to authenticate. Subclasses override what differs; `kind` is the catalogue's word."""
 
     kind: str
     label: str
-    interactive = False  # whether connecting sends the person to the provider
     connects = False  # whether connecting asks the service for a token, without a person
     revokes = False  # whether the provider can be told to revoke
     has_scopes = False  # whether one chooses scopes
     is_http = True  # whether it adds something to HTTP calls
+    signs_with_app = False  # whether every call takes the OAuth app's id and secret
+    state_names: tuple[str, ...] = ()  # which parameters of an answer may hold the state
+    denies_unnamed = False  # whether a provider may say no without any of them
+
+    def is_interactive(self, method: AuthMethod) -> bool:
+        """Whether connecting sends the person to the provider."""
+        return False
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         """What the form asks besides the service's parameters."""
@@ -88,6 +106,39 @@ class Method:
         """Ask for a token with what was typed; only for methods that `connects`.
 
         Raises: ProviderError; Unfilled, for an address that can't be made; KeyError.
+        """
+        raise NotImplementedError
+
+    def app_fields(self, method: AuthMethod) -> tuple[Field, ...]:
+        """`client_id` and `client_secret` of the OAuth app, as this method calls them."""
+        raise NotImplementedError
+
+    def sign_in_host(self, values: Values, method: AuthMethod) -> str:
+        """The host that the person is sent to. Raises: ProviderMalformed."""
+        raise NotImplementedError
+
+    def begin(
+        self, values: Values, method: AuthMethod, *, redirect_uri: str, scopes: Sequence[str]
+    ) -> Begun:
+        """Begin a sign-in, which may take a request of up to 20 s. Raises: ProviderError."""
+        raise NotImplementedError
+
+    def complete(
+        self,
+        values: Values,
+        method: AuthMethod,
+        answer: Mapping[str, str],
+        *,
+        state: str,
+        verifier: str,
+        redirect_uri: str,
+        scopes: Sequence[str],
+    ) -> Granted:
+        """The grant for the answer that the person came back with.
+
+        `state` is what the answer named of `begin`'s, or "" if it named none.
+
+        Raises: AnswerRefused, if the person said no or the answer can't be believed; ProviderError.
         """
         raise NotImplementedError
 
@@ -103,9 +154,14 @@ class Method:
         """What to add to a call, given the parameters and opened secrets."""
         return Injection()
 
+    def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
+        """The first value that can't be stored: its name, and why in one sentence."""
+        return None
+
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """What a flow gets that fetches the credential."""
-        return {item.name: values.get(item.name, "") for item in self.fields(method)}
+        own = declared(method.config.get("parameters", ()))
+        return {item.name: values.get(item.name, "") for item in (*own, *self.fields(method))}
 
 
 class TokenMethod(Method):

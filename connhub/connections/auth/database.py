@@ -1,11 +1,11 @@
 from connhub.connections import databases
 from connhub.services.models import AuthMethod
 
-from .base import Field, Method, Values
+from .base import Field, Injection, Method, Values
 
 
 class Database(Method):
-    """A database's address and sign-in, as its driver asks for them."""
+    """A server's address and sign-in, as its driver asks for them: a database, or another one."""
 
     kind = "database"
     label = "Database"
@@ -14,12 +14,20 @@ class Database(Method):
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return databases.DRIVERS[method.service.driver].fields
 
+    def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
+        driver = databases.DRIVERS[method.service.driver]
+        try:
+            driver.require_complete(*driver.parted(values))
+        except databases.BadParameter as error:
+            return error.name, str(error)
+        return None
+
+    def apply(self, values: Values, method: AuthMethod) -> Injection:
+        """Adds nothing to calls. Raises: KeyError, for values that no driver could sign in with."""
+        if fault := self.fault(values, method):
+            raise KeyError(fault[0])
+        return Injection()
+
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         driver = databases.DRIVERS[method.service.driver]
-        secrets = {
-            item.name: values[item.name]
-            for item in driver.fields
-            if item.secret and item.name in values
-        }
-        parameters = {name: value for name, value in values.items() if name not in secrets}
-        return dict(values) | {"dsn": driver.dsn(parameters, secrets)}
+        return dict(values) | {"dsn": driver.dsn(*driver.parted(values))}

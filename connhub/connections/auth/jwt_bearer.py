@@ -12,7 +12,7 @@ from connhub.services.addresses import fill_config
 from connhub.services.models import AuthMethod
 
 from .assertions import sign
-from .base import Field, Granted, TokenMethod, Values, declared, filled
+from .base import Field, Granted, TokenMethod, Values
 from .oauth2 import Client
 
 
@@ -25,7 +25,7 @@ class JwtBearer(TokenMethod):
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         config = method.config
-        asked = [*declared(config.get("parameters", ()))]
+        asked = []
         if "issuer_label" in config:
             asked.append(Field("issuer", config["issuer_label"]))
         if "subject_label" in config:
@@ -57,12 +57,12 @@ class JwtBearer(TokenMethod):
 
 def _claims(config: dict[str, Any], values: Values, scopes: Sequence[str]) -> dict[str, Any]:
     now = int(time.time())
-    audience = filled(config.get("audience", ""), values) or config.get("token_url", "")
+    audience = config.get("audience") or config.get("token_url", "")
     texts = {
         "iss": values.get("issuer", ""),
         "sub": values.get("subject", ""),
         "aud": audience,
         "scope": config.get("scope_delimiter", " ").join(scopes),
-    } | {name: filled(text, values) for name, text in config.get("claims", {}).items()}
+    } | config.get("claims", {})
     said = {name: text for name, text in texts.items() if text}
     return said | {"iat": now, "exp": now + config["lifetime_s"], "jti": str(uuid4())}

@@ -11,12 +11,10 @@ from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import WebApplicationClient
 from requests import Response
 
-from connhub.egress import guard
-from connhub.egress.http import BadAddress
-
 from .assertions import sign
 from .base import Granted
 from .provider import (
+    ERROR_CODE,
     PRINTABLE,
     ProviderError,
     ProviderMalformed,
@@ -28,6 +26,7 @@ from .provider import (
     is_token,
     json_object,
     require_available,
+    sign_in_host,
 )
 
 REVOKE_DEADLINE_S = 10
@@ -44,7 +43,6 @@ OWN_PARAMETERS = frozenset(
         "code_challenge_method",
     ]
 )
-ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 
 
 class Client:
@@ -85,12 +83,7 @@ class Client:
 
     def authorization_host(self) -> str:
         """The host that the person is sent to. Raises: ProviderMalformed."""
-        try:
-            return guard.parse_url(self.config["authorize_url"], ports=guard.ANY_PORT).host
-        except BadAddress as error:
-            raise ProviderMalformed(
-                f"The service's sign-in address can't be used. {error}"
-            ) from None
+        return sign_in_host(self.config["authorize_url"])
 
     def exchange(self, code: str, *, redirect_uri: str, verifier: str, asked: list[str]) -> Granted:
         """The grant for a code (RFC 6749 section 4.1.3). Raises: ProviderError."""
@@ -101,7 +94,7 @@ class Client:
 
     def client_credentials(self, *, asked: list[str]) -> Granted:
         """A grant for the client itself (RFC 6749 section 4.4). Raises: ProviderError."""
-        form = {"grant_type": "client_credentials"}
+        form = {"grant_type": self.config.get("grant_type", "client_credentials")}
         if asked:
             form["scope"] = self.delimiter.join(asked)
         granted = self._granted(self._ask_for_token(self.config["token_url"], form), asked, {})

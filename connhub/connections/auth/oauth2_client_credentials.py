@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from connhub.services.addresses import fill_config
 from connhub.services.models import AuthMethod
 
-from .base import Field, Granted, TokenMethod, Values, declared
+from .base import Field, Granted, TokenMethod, Values
 from .oauth2 import Client
 
 
@@ -16,8 +16,7 @@ class OAuth2ClientCredentials(TokenMethod):
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         config = method.config
-        asked = [*declared(config.get("parameters", ()))]
-        asked.append(Field("client_id", "Client id", help=config.get("help", "")))
+        asked = [Field("client_id", "Client id", help=config.get("help", ""))]
         if config.get("key_id"):
             asked.append(Field("key_id", "Key id"))
         if config.get("token_auth") == "private_key_jwt":

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from django.utils import timezone
 from requests import Response
 
+from connhub.egress import guard
 from connhub.egress.http import (
     AnswerTooLarge,
     BadAddress,
@@ -20,7 +21,9 @@ DEADLINE_S = 20
 TOKEN_LIMIT = 16 * 1024
 MAX_LIFETIME_S = 10 * 365 * 86400
 SHORT_LIFETIME = timedelta(minutes=5)
+NOT_ALLOWED = "Access was not allowed at {service}. Nothing was changed; you can try again."
 PRINTABLE = re.compile(r"[\x20-\x7e]+")
+ERROR_CODE = re.compile(r"[a-z_]{1,40}")
 
 
 class ProviderError(Exception):
@@ -45,6 +48,10 @@ class ProviderRefused(ProviderError):
         )
 
 
+class AnswerRefused(ProviderError):
+    """What the person came back with is a no, or can't be believed. Nothing was asked for it."""
+
+
 class ProviderUnavailable(ProviderError):
     """No usable answer this time: unreachable, too slow, rate-limited or broken. Try again later."""
 
@@ -67,6 +74,17 @@ def ask(
         raise ProviderUnavailable(f"{host_of(url)} could not be reached.") from error
     except AnswerTooLarge as error:
         raise ProviderMalformed(f"{host_of(url)} answered with far too much.") from error
+
+
+def sign_in_host(url: str) -> str:
+    """The host of the address that a person is sent to.
+
+    Raises: ProviderMalformed, if it is no https URL nor excepted by the operator.
+    """
+    try:
+        return guard.parse_url(url, ports=guard.ANY_PORT).host
+    except BadAddress as error:
+        raise ProviderMalformed(f"The service's sign-in address can't be used. {error}") from None
 
 
 def require_available(answer: Response, url: str) -> None:
@@ -104,6 +122,16 @@ def json_object(answer: Response) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
+
+
+def at(body: Any, path: str) -> Any:
+    """What stands at a dotted path of names and list positions in JSON; None if nothing does."""
+    for step in path.split("."):
+        if isinstance(body, list) and step.isdigit() and int(step) < len(body):
+            body = body[int(step)]
+        else:
+            body = body.get(step) if isinstance(body, dict) else None
+    return body
 
 
 def host_of(url: str) -> str:

@@ -14,6 +14,7 @@ from .provider import (
     ProviderMalformed,
     ProviderRefused,
     ask,
+    at,
     expiry,
     host_of,
     is_success,
@@ -46,11 +47,11 @@ class TwoStep(TokenMethod):
         login = method.config["login"]
         url = fill(login["url"], values)
         body = _body(url, _sign_in(login, url, values))
-        token = _at(body, login["token_path"])
+        token = at(body, login["token_path"])
         if not is_token(token):
             raise SignInRefused("no_token", host_of(url))
         path = login.get("expires_in_path")
-        lives_s = _at(body, path) if path else None
+        lives_s = at(body, path) if path else None
         return Granted(
             secrets={"access_token": token},
             expires_at=expiry(login.get("expires_in_s") if lives_s is None else lives_s),
@@ -82,13 +83,3 @@ def _body(url: str, answer: Response) -> Any:
         raise ProviderMalformed(
             f"{host_of(url)} answered with something that is not JSON."
         ) from None
-
-
-def _at(body: Any, path: str) -> Any:
-    """What stands at a dotted path of names and list positions; None if nothing does."""
-    for step in path.split("."):
-        if isinstance(body, list) and step.isdigit() and int(step) < len(body):
-            body = body[int(step)]
-        else:
-            body = body.get(step) if isinstance(body, dict) else None
-    return body

@@ -121,9 +121,7 @@ def _side(bundle: Bundle, entries: Sequence[Entry], decisions: Decisions, by: Us
         if service.pk is None:
             definition = portable.definition(bundle.services[slug], known)
             services[slug] = custom.create(definition, slug=slug, by=by)
-    apps = OAuthApp.objects.filter(shared=True, service__in=services.values())
-    shared = {(app.service_id, app.environment_id): app for app in apps}
-    return Side(by, decisions, stages, services, shared)
+    return Side(by, decisions, stages, services)
 
 
 # --- New ones -------------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ from django import forms
 
 from connhub.accounts.models import Environment, User
 from connhub.connections import policies
-from connhub.connections.auth import METHODS
+from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Field
-from connhub.connections.fields import form_field, service_parameters
+from connhub.connections.fields import form_field, parameters_of
 from connhub.connections.models import is_link_name
 from connhub.egress import guard
 from connhub.services import custom, portable
@@ -126,7 +126,7 @@ def _unsaved(given: Mapping[str, Any], stages: Mapping[str, Environment]) -> lis
 
 
 def _target(method: AuthMethod) -> Target:
-    asked: list[Field] = [*service_parameters(method.service), *METHODS[method.kind].fields(method)]
+    asked: list[Field] = [*parameters_of(method), *METHODS[method.kind].fields(method)]
     needed = [spec.name for spec in asked if spec.secret and spec.required]
     open_to_see = [spec for spec in asked if not spec.secret]
     fields = {spec.name: form_field(spec) for spec in open_to_see}
@@ -141,10 +141,15 @@ def require_importable(item: Item, target: Target, here: Here) -> None:
         require_stage(stage, here)
     for place in item.settings:
         _check_place(place, target)
-    if METHODS[item.kind].interactive:
+    if is_interactive(target.method):
         return
     if any(target.secrets - grant.secrets.keys() for grant in item.credentials):
         raise Problem("A secret that the service asks for is missing.")
+    places = {place.environment: place.parameters for place in item.settings}
+    for grant in item.credentials:
+        parameters = places.get(grant.environment) or places.get(None) or {}
+        if fault := METHODS[item.kind].fault({**parameters, **grant.secrets}, target.method):
+            raise Problem(fault[1])
 
 
 def require_stage(stage: str | None, here: Here) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from connhub.connections.auth import METHODS
+from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.editing import endpoints_vary
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.services.models import OAuthApp
@@ -47,7 +47,7 @@ def new(connection: Connection, item: Item, side: Side) -> list[Credential]:
 def _grants(item: Item, connection: Connection) -> Sequence[Grant]:
     """Those of the file; a connection whose auth method needs no secret is connected without any."""
     kind = METHODS[connection.auth_method.kind]
-    if item.credentials or kind.interactive or kind.connects:
+    if item.credentials or is_interactive(connection.auth_method) or kind.connects:
         return item.credentials
     if any(field.secret for field in kind.fields(connection.auth_method)):
         return []
@@ -63,7 +63,7 @@ def _filled(credential: Credential, grant: Grant, item: Item, side: Side) -> Cre
     credential.lease_until = credential.intent_version = credential.next_refresh_at = None
     credential.retried, credential.refresh_failures = False, 0
     credential.tested_at, credential.test_report = None, {}
-    if METHODS[item.kind].interactive and not side.decisions.moves:
+    if is_interactive(credential.connection.auth_method) and not side.decisions.moves:
         return give_up(credential, HELD_ELSEWHERE)
     credential.payload.put(dict(grant.secrets))
     credential.status, credential.last_error = Status.CONNECTED, ""
@@ -84,10 +84,10 @@ def give_up(credential: Credential, why: str) -> Credential:
 
 def app_for(connection: Connection, item: Item, side: Side) -> OAuthApp | None:
     """The OAuth app of its own that the file gives, unsaved, or else the service's shared one."""
-    if not METHODS[item.kind].interactive:
+    if not is_interactive(connection.auth_method):
         return None
     if not item.client_id:
-        return side.shared_app(connection.service, item)
+        return side.shared_app(connection.auth_method, item)
     app = OAuthApp(service=connection.service, client_id=item.client_id, created_by=side.by)
     if item.client_secret:
         app.client_secret.put(item.client_secret)
@@ -159,7 +159,7 @@ def _change_app(replaced: Replaced, side: Side) -> bool:
     """Whether grants of the app before are worth nothing with the one after."""
     connection, item = replaced.connection, replaced.item
     before = connection.oauth_app
-    if not METHODS[item.kind].interactive:
+    if not is_interactive(connection.auth_method):
         return False
     if before is None or before.shared or before.client_id != item.client_id:
         connection.oauth_app = app_for(connection, item, side)

@@ -1,8 +1,9 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from connhub.accounts.models import Environment, User
-from connhub.services.models import OAuthApp, Service
+from connhub.services import oauth_apps
+from connhub.services.models import AuthMethod, OAuthApp, Service
 
 from .document import Item
 from .preview import Decisions
@@ -16,11 +17,12 @@ class Side:
     decisions: Decisions
     stages: Mapping[str | None, Environment | None]
     services: Mapping[str, Service]
-    shared_apps: Mapping[tuple[int, int | None], OAuthApp]
+    shared_apps: dict[tuple[int, int | None], OAuthApp | None] = field(default_factory=dict)
 
-    def shared_app(self, service: Service, item: Item) -> OAuthApp | None:
-        """As for a connection made by hand: the environment's, else the one for all."""
-        stages = [self.stages[place.environment] for place in item.settings[:1]]
-        own = stages[0] if stages else None
-        found = self.shared_apps.get((service.pk, own.pk)) if own else None
-        return found or self.shared_apps.get((service.pk, None))
+    def shared_app(self, method: AuthMethod, item: Item) -> OAuthApp | None:
+        """The service's, as for a connection made by hand."""
+        first = next((self.stages[place.environment] for place in item.settings), None)
+        key = (method.pk, first.pk if first else None)
+        if key not in self.shared_apps:
+            self.shared_apps[key] = oauth_apps.serving(method, first)
+        return self.shared_apps[key]

@@ -1,14 +1,11 @@
-"""What every driver answers, and what they share: parameters, TLS, the time limit."""
+"""What every driver answers, and the parameters that they share."""
 
-import contextlib
 import importlib
-import socket
 import ssl
-import threading
 import time
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, ClassVar
@@ -21,54 +18,14 @@ from connhub.connections.reports import Report, StepFailed, Trail
 from connhub.egress import tls
 from connhub.egress.guard import BadAddress, Unreachable, parse_host
 
+from .words import INSTALL
+
 PROBE_S = 10.0
 MAX_LENGTH = 255  # characters
 MAX_PEM = 2**16  # characters
 
 VERIFIED, UNVERIFIED, OFF = "verify-full", "require", "off"
 AT_ONCE, STARTTLS = "at-once", "starttls"
-
-TIMED_OUT = (
-    "The server did not finish in time.",
-    "Check that the port is that of this kind of database, or try again when it is less busy.",
-)
-CLOSED = (
-    "The server closed the connection.",
-    "Check that the port is that of this kind of database, and look into the server's log.",
-)
-NO_TLS = (
-    "The server does not offer TLS.",
-    "Turn TLS on at the server. ConnHub goes without it only if the connection says so.",
-)
-TLS_REQUIRED = (
-    "The server takes no sign-in without TLS.",
-    "Choose TLS in the connection's settings.",
-)
-WRONG_PASSWORD = (
-    "The server does not accept this user and password.",
-    "Check both for typing errors, and that the user exists at the server.",
-)
-UNKNOWN_DATABASE = (
-    "There is no such database at the server.",
-    "Check the database's name; most servers tell capitals from small letters.",
-)
-NOT_FROM_HERE = (
-    "The server does not let this user in from ConnHub's address.",
-    "Ask its administrator to allow the user to sign in from where ConnHub runs.",
-)
-TOO_MANY = (
-    "The server has too many connections open.",
-    "Try again later, or ask its administrator for a higher limit.",
-)
-NOT_READY = ("The server is starting or shutting down.", "Try again in a minute.")
-DISCLOSES = (
-    "The server asks for the password in a way that would disclose it to others.",
-    "Choose TLS with a checked certificate, or another sign-in method at the server.",
-)
-CONNECTED = "Connected to the checked address."
-WITHOUT_TLS = "This connection does without TLS."
-INSTALL = "Whoever runs ConnHub can add it: .venv/bin/pip install -e '.[protocols]'"
-CHECK_AUTHORITY = "If the server's certificate is from an authority of your own, paste its PEM."
 
 
 class BadParameter(ValueError):
@@ -95,7 +52,7 @@ class Target:
     @property
     def tls_at_once(self) -> bool:
         """Whether TLS begins before the server has said anything."""
-        return self.tls != OFF and self.more.get("tls_start") == AT_ONCE
+        return self.tls != OFF and self.more.get("tls_start", AT_ONCE) == AT_ONCE
 
     @property
     def authorities(self) -> str:
@@ -142,15 +99,20 @@ class Driver(ABC):
     slug: ClassVar[str]
     label: ClassVar[str]
     default_port: ClassVar[int]
+    does: ClassVar[str]  # what the test does, as one sentence
+    schemes: ClassVar[tuple[str, str]]  # of URLs, without TLS at once and with it
     without_tls: ClassVar[str]  # when going without TLS is safe, as the choice says it
-    default_start: ClassVar[str] = ""  # of TLS; empty where there is but one way
+    tls_starts: ClassVar[tuple[tuple[str, str], ...]] = ()  # the usual way first; empty for one way
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """What the form asks for; the operator's settings decide on some of the choices."""
         return (
             Field(
-                "host", "Host", help="One host name or IP address.", placeholder="db.example.com"
+                "host",
+                "Host",
+                help="One host name or IP address.",
+                placeholder="server.example.com",
             ),
             Field("port", "Port", kind="number", default=str(self.default_port)),
             *self.sign_in_fields(),
@@ -159,16 +121,12 @@ class Driver(ABC):
 
     def security_fields(self) -> tuple[Field, ...]:
         """What tells the right server from others."""
-        start = Field(
-            "tls_start",
-            "TLS begins",
-            kind="choice",
-            default=self.default_start,
-            choices=self.start_choices,
-        )
+        starts = self.tls_starts
+        usual = starts[0][0] if starts else ""
+        start = Field("tls_start", "TLS begins", kind="choice", default=usual, choices=starts)
         return (
             Field("tls", "TLS", kind="choice", default=VERIFIED, choices=self.tls_choices()),
-            *([start] if self.default_start else []),
+            *([start] if starts else []),
             Field(
                 "tls_ca",
                 "Certificate authority",
@@ -177,13 +135,6 @@ class Driver(ABC):
                 required=False,
                 placeholder="-----BEGIN CERTIFICATE-----",
             ),
-        )
-
-    @property
-    def start_choices(self) -> tuple[tuple[str, str], ...]:
-        return (
-            (STARTTLS, "When asked for (STARTTLS)"),
-            (AT_ONCE, "At once, on a port of its own"),
         )
 
     def tls_choices(self) -> tuple[tuple[str, str], ...]:
@@ -217,6 +168,16 @@ class Driver(ABC):
         shared = {name: given.pop(name) for name in SHARED & given.keys()}
         return Target(host=host, port=port, **shared, more=given)
 
+    def parted(self, values: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """The parameters among the values, and the secrets."""
+        names = {item.name for item in self.fields if item.secret}
+        secrets = {name: value for name, value in values.items() if name in names}
+        return {name: value for name, value in values.items() if name not in names}, secrets
+
+    def require_complete(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Refuse what is not to be stored. Raises: BadParameter."""
+        self.read(parameters, secrets)
+
     def probe(
         self,
         parameters: Mapping[str, Any],
@@ -246,27 +207,40 @@ class Driver(ABC):
             StepFailed: anything later went wrong.
         """
 
-    @abstractmethod
     def dsn(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
         """The URL that client libraries take. It holds the password."""
-
-    @abstractmethod
-    def arguments(
-        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """The keyword arguments of the Python client library. They hold the password."""
+        target = self.read(parameters, secrets)
+        return target.url(self.schemes[target.tls_at_once])
 
 
-def left_s(ends_at: float) -> float:
-    """The seconds until then.
+class OptionalSignIn(Driver):
+    """A server where some need not sign in: a user and a password, or neither."""
 
-    Raises:
-        StepFailed: there are none.
-    """
-    left = ends_at - time.monotonic()
-    if left <= 0:
-        raise StepFailed(*TIMED_OUT)
-    return left
+    without_user: ClassVar[str] = "Empty where none has to sign in."
+
+    def sign_in_fields(self) -> tuple[Field, ...]:
+        return (
+            Field("user", "User", help=self.without_user, required=False),
+            Field("password", "Password", secret=True, required=False),
+        )
+
+    def read(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> Target:
+        target = super().read(parameters, secrets)
+        if target.user and not target.password:
+            raise BadParameter("password", "A user needs a password.")
+        if target.password and not target.user:
+            raise BadParameter("user", "A password needs a user.")
+        return target
+
+
+def on_request(name: str, port: int) -> tuple[str, str]:
+    """The choice of TLS that begins when the client asks for it."""
+    return STARTTLS, f"When asked for, as on port {port} ({name})"
+
+
+def at_once(port: int) -> tuple[str, str]:
+    """The choice of TLS that begins before anything is said."""
+    return AT_ONCE, f"At once, as on port {port}"
 
 
 def library(name: str) -> ModuleType:
@@ -281,32 +255,6 @@ def library(name: str) -> ModuleType:
         raise StepFailed(
             f"ConnHub needs {name} for this, which is not installed.", INSTALL
         ) from None
-
-
-@contextlib.contextmanager
-def cut_off(connection: socket.socket, at: float) -> Iterator[None]:
-    """Shut the connection down at that moment of the monotonic clock, unless the block is over.
-
-    A server that sends a byte now and then never exceeds the time limit of a single read.
-    """
-    with connection.dup() as handle:  # TLS takes the original over
-        timer = threading.Timer(max(0, at - time.monotonic()), _shut_down, [handle])
-        timer.daemon = True
-        timer.start()
-        try:
-            yield
-        finally:
-            timer.cancel()
-
-
-def tls_refused(error: ssl.SSLError) -> StepFailed:
-    """What to tell people about a handshake that failed."""
-    return StepFailed(str(tls.failure(error)), CHECK_AUTHORITY)
-
-
-def _shut_down(connection: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # it may be closed already
-        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _require_sound(item: Field, value: str) -> None:

@@ -1,37 +1,15 @@
 """LDAP: StartTLS or LDAPS, then a simple bind. Its sign-in sends the password itself."""
 
-import contextlib
-import socket
-import ssl
-import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from io import BufferedRWPair
+from collections.abc import Mapping
 from typing import Any
 
 from connhub.connections.auth.base import Field
-from connhub.connections.reports import StepFailed, Trail
-from connhub.egress import tcp
-from connhub.egress.timing import even_timing
+from connhub.connections.reports import StepFailed
 
-from .base import (
-    AT_ONCE,
-    CLOSED,
-    CONNECTED,
-    NO_TLS,
-    NOT_READY,
-    STARTTLS,
-    TIMED_OUT,
-    VERIFIED,
-    WRONG_PASSWORD,
-    Driver,
-    Target,
-    cut_off,
-    left_s,
-    tls_refused,
-)
+from .base import VERIFIED, Target, at_once, on_request
+from .dialogue import Dialogue, SpokenDriver
+from .words import NO_TLS, NOT_READY, REFUSED, WRONG_PASSWORD
 
-MAX_MESSAGE = 2**16  # bytes
 MAX_MESSAGES = 20  # before the one that ends an answer
 
 # BER tags, and those of RFC 4511's operations.
@@ -45,7 +23,6 @@ NOT_LDAP = (
     "What answers there is not an LDAP server.",
     "Check host and port: 389 is usual with StartTLS, 636 where TLS begins at once.",
 )
-REFUSED = ("The server refused this.", "The server's log says why.")
 WRONG_NAME = (
     "The server can't read the user as a name.",
     "Give a distinguished name, such as cn=reader,dc=example,dc=com.",
@@ -72,20 +49,15 @@ EXPLAINED = {
 }
 
 
-class LDAP(Driver):
+class LDAP(SpokenDriver):
     """A directory, such as OpenLDAP or Active Directory."""
 
     slug = "ldap"
     label = "LDAP"
     default_port = 636
-    default_start = AT_ONCE
-
-    @property
-    def start_choices(self) -> tuple[tuple[str, str], ...]:
-        return (
-            (AT_ONCE, "At once, as on port 636 (LDAPS)"),
-            (STARTTLS, "When asked for, as on port 389 (StartTLS)"),
-        )
+    does = "Signs in by a simple bind and reads the directory's own entry."
+    tls_starts = (at_once(636), on_request("StartTLS", 389))
+    stranger = NOT_LDAP
 
     def tls_choices(self) -> tuple[tuple[str, str], ...]:
         """A bind sends the password itself: no other server may have it."""
@@ -102,24 +74,21 @@ class LDAP(Driver):
             Field("password", "Password", secret=True),
         )
 
-    def try_out(self, target: Target, trail: Trail, ends_at: float) -> None:
-        trail.begin("Connect", CONNECTED)
-        with even_timing():
-            link = tcp.open_socket(target.host, target.port, timeout=left_s(ends_at))
-        with link, cut_off(link, ends_at), _explained(ends_at):
-            trail.begin("TLS", target.tls_said)
-            if not target.tls_at_once:
-                _start_tls(link)
-            context = target.tls_context()
-            with (
-                context.wrap_socket(link, server_hostname=target.host) as safe,
-                safe.makefile("rwb") as stream,
-            ):
-                session = Session(stream)
-                trail.begin("Sign in", "Signed in.")
-                session.bind(target.user, target.password)
-                trail.begin("Sample query", "The server's own entry was read.")
-                session.read_root()
+    def start_tls(self, dialogue: Dialogue) -> None:
+        try:
+            _ask(dialogue, EXTENDED, _ber(REQUEST_NAME, START_TLS), until=EXTENDED_DONE)
+        except Refusal:
+            raise StepFailed(*NO_TLS) from None
+
+    def sign_in(self, dialogue: Dialogue, target: Target) -> str:
+        version, name = _ber(INTEGER, b"\x03"), _ber(OCTETS, target.user.encode())
+        password = _ber(SIMPLE, target.password.encode())
+        _ask(dialogue, BIND, version + name + password, until=BOUND)
+        return "Signed in."
+
+    def sample(self, dialogue: Dialogue, target: Target) -> str:
+        _read_root(dialogue)
+        return "The server's own entry was read."
 
     def dsn(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
         """The server's address alone: an LDAP URL has no place for a password (RFC 4516)."""
@@ -127,86 +96,42 @@ class LDAP(Driver):
         host = f"[{target.host}]" if ":" in target.host else target.host
         return f"{'ldaps' if target.tls_at_once else 'ldap'}://{host}:{target.port}"
 
-    def arguments(
-        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """For `ldap3.Connection`, all but its `server`; that is `dsn` with a `Tls` which checks."""
-        target = self.read(parameters, secrets)
-        return {
-            "user": target.user,
-            "password": target.password,
-            "auto_bind": "DEFAULT" if target.tls_at_once else "TLS_BEFORE_BIND",
-        }
+
+def _read_root(dialogue: Dialogue) -> None:
+    """Search for the server's own entry, which every server has (RFC 4512, section 5.1)."""
+    base_object, never_aliases = _ber(ENUMERATED, b"\0"), _ber(ENUMERATED, b"\0")
+    one_entry, ten_seconds = _ber(INTEGER, b"\x01"), _ber(INTEGER, b"\x0a")
+    types_only, anything = b"\x01\x01\xff", _ber(PRESENT, b"objectClass")
+    no_attributes = _ber(SEQUENCE, _ber(OCTETS, b"1.1"))
+    scope = _ber(OCTETS, b"") + base_object + never_aliases
+    limits = one_entry + ten_seconds + types_only
+    _ask(dialogue, SEARCH, scope + limits + anything + no_attributes, until=SEARCHED)
 
 
-@dataclass
-class Session:
-    """Sends requests of RFC 4511 one at a time, and reads answers of bounded size."""
+def _ask(dialogue: Dialogue, operation: int, content: bytes, *, until: int) -> None:
+    """Send a request of RFC 4511, and read answers until the last one, which has to say success.
 
-    stream: BufferedRWPair
-    sent: int = 0
+    There is but one at a time, so that all can have the same number.
+    """
+    dialogue.send(_ber(SEQUENCE, _ber(INTEGER, b"\x01") + _ber(operation, content)))
+    for _ in range(MAX_MESSAGES):
+        kind, answer = _answer(dialogue)
+        if kind == until:
+            return _require_success(answer)
+        if kind != FOUND:
+            break
+    raise StepFailed(*NOT_LDAP)
 
-    def start_tls(self) -> None:
-        self._ask(EXTENDED, _ber(REQUEST_NAME, START_TLS), until=EXTENDED_DONE)
 
-    def bind(self, user: str, password: str) -> None:
-        version = _ber(INTEGER, b"\x03")
-        name = _ber(OCTETS, user.encode())
-        self._ask(BIND, version + name + _ber(SIMPLE, password.encode()), until=BOUND)
-
-    def read_root(self) -> None:
-        """Search for the server's own entry, which every server has (RFC 4512, section 5.1)."""
-        base_object, never_aliases = _ber(ENUMERATED, b"\0"), _ber(ENUMERATED, b"\0")
-        one_entry, ten_seconds = _ber(INTEGER, b"\x01"), _ber(INTEGER, b"\x0a")
-        types_only, anything = b"\x01\x01\xff", _ber(PRESENT, b"objectClass")
-        no_attributes = _ber(SEQUENCE, _ber(OCTETS, b"1.1"))
-        scope = _ber(OCTETS, b"") + base_object + never_aliases
-        limits = one_entry + ten_seconds + types_only
-        self._ask(SEARCH, scope + limits + anything + no_attributes, until=SEARCHED)
-
-    def _ask(self, operation: int, content: bytes, *, until: int) -> None:
-        """Send a request and read answers until the last one, which has to say success."""
-        self.sent += 1
-        number = _ber(INTEGER, bytes([self.sent]))
-        self.stream.write(_ber(SEQUENCE, number + _ber(operation, content)))
-        self.stream.flush()
-        for _ in range(MAX_MESSAGES):
-            kind, answer = self._answer()
-            if kind == until:
-                return _require_success(answer)
-            if kind != FOUND:
-                break
+def _answer(dialogue: Dialogue) -> tuple[int, bytes]:
+    head = dialogue.read(2)
+    if head[0] != SEQUENCE:
         raise StepFailed(*NOT_LDAP)
-
-    def _answer(self) -> tuple[int, bytes]:
-        head = self._read(2)
-        if head[0] != SEQUENCE:
-            raise StepFailed(*NOT_LDAP)
-        more = _more_length(head[1])
-        size = int.from_bytes(self._read(more)) if more else head[1]
-        if size > MAX_MESSAGE:
-            raise StepFailed(*NOT_LDAP)
-        _, _, rest = _parsed(self._read(size))  # the number, which can only be that of the request
-        kind, answer, _ = _parsed(rest)
-        return kind, answer
-
-    def _read(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:  # without a buffer, a read may bring less
-            part = self.stream.read(size - len(data))
-            if not part:
-                raise ConnectionResetError
-            data += part
-        return data
-
-
-def _start_tls(link: socket.socket) -> None:
-    """Ask for TLS, and read not one byte further than the answer."""
-    with link.makefile("rwb", buffering=0) as raw:
-        try:
-            Session(raw).start_tls()  # type: ignore[arg-type]
-        except Refusal:
-            raise StepFailed(*NO_TLS) from None
+    more = _more_length(head[1])
+    size = int.from_bytes(dialogue.read(more)) if more else head[1]
+    _, _, rest = _parsed(dialogue.read(size))  # its number is that of the request
+    kind, answer, _ = _parsed(rest)
+    return kind, answer
 
 
 class Refusal(StepFailed):
@@ -248,15 +173,3 @@ def _parsed(data: bytes) -> tuple[int, bytes, bytes]:
     if len(data) < start + size:
         raise StepFailed(*NOT_LDAP)
     return data[0], data[start : start + size], data[start + size :]
-
-
-@contextlib.contextmanager
-def _explained(ends_at: float) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if time.monotonic() >= ends_at:
-            raise StepFailed(*TIMED_OUT) from None
-        raise (
-            tls_refused(error) if isinstance(error, ssl.SSLError) else StepFailed(*CLOSED)
-        ) from None

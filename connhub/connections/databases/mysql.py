@@ -1,10 +1,8 @@
 """MySQL and MariaDB, through PyMySQL. No server without a checked certificate gets the password."""
 
-import contextlib
 import re
 import ssl
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pymysql
@@ -14,29 +12,20 @@ from pymysql.constants import CR, ER
 from pymysql.protocol import MysqlPacket
 
 from connhub.connections.reports import StepFailed, Trail
-from connhub.egress import tcp
-from connhub.egress.timing import even_timing
 
-from .base import (
+from .base import OFF, VERIFIED, Driver, Target
+from .links import reached, tls_refused
+from .words import (
     CLOSED,
-    CONNECTED,
     DISCLOSES,
     NO_TLS,
     NOT_FROM_HERE,
     NOT_READY,
-    OFF,
-    TIMED_OUT,
     TLS_REQUIRED,
     TOO_MANY,
     UNKNOWN_DATABASE,
-    VERIFIED,
     WITHOUT_TLS,
     WRONG_PASSWORD,
-    Driver,
-    Target,
-    cut_off,
-    left_s,
-    tls_refused,
 )
 
 MAX_ANSWERS = 2**20  # bytes that a server may send in all
@@ -88,15 +77,13 @@ class MySQL(Driver):
 
     slug = "mysql"
     label = "MySQL and MariaDB"
+    does = "Signs in to the database and asks for SELECT 1."
     default_port = 3306
     without_tls = "only with challenge sign-in; data can be read on the way"
 
     def try_out(self, target: Target, trail: Trail, ends_at: float) -> None:
-        trail.begin("Connect", CONNECTED)
-        with even_timing():
-            link = tcp.open_socket(target.host, target.port, timeout=left_s(ends_at))
         session = Session(target, trail)
-        with link, cut_off(link, ends_at), _explained(ends_at), session:
+        with reached(target, trail, ends_at, _explain) as link, session:
             session.connect(link)
             trail.say(f"Signed in to {_version(session)}.")
             trail.begin("Sample query", "SELECT 1 answered 1.")
@@ -106,12 +93,6 @@ class MySQL(Driver):
         target = self.read(parameters, secrets)
         modes = {VERIFIED: "VERIFY_IDENTITY", OFF: "DISABLED"}
         return target.url("mysql", **{"ssl-mode": modes.get(target.tls, "REQUIRED")})
-
-    def arguments(
-        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """For `pymysql.connect`."""
-        return _sign_in(self.read(parameters, secrets))
 
 
 def _sign_in(target: Target) -> dict[str, Any]:
@@ -211,18 +192,6 @@ def _select_one(session: Session) -> None:
         cursor.execute("SELECT 1")
         if cursor.fetchone() != (1,):
             raise StepFailed("The server did not answer SELECT 1 with 1.", REFUSED[1])
-
-
-@contextlib.contextmanager
-def _explained(ends_at: float) -> Iterator[None]:
-    """Turn every error into words of our own: a server can make PyMySQL raise about anything."""
-    try:
-        yield
-    except StepFailed:
-        raise
-    except Exception as error:
-        late = time.monotonic() >= ends_at
-        raise StepFailed(*TIMED_OUT) if late else _explain(error) from None
 
 
 def _explain(error: Exception) -> StepFailed:

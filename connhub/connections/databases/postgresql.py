@@ -18,7 +18,9 @@ from connhub.connections.reports import StepFailed, Trail
 from connhub.egress import guard, tcp
 from connhub.egress.timing import even_timing
 
-from .base import (
+from .base import OFF, UNVERIFIED, VERIFIED, Driver, Target
+from .links import left_s
+from .words import (
     CHECK_AUTHORITY,
     CLOSED,
     CONNECTED,
@@ -26,18 +28,12 @@ from .base import (
     NO_TLS,
     NOT_FROM_HERE,
     NOT_READY,
-    OFF,
     TIMED_OUT,
     TLS_REQUIRED,
     TOO_MANY,
     UNKNOWN_DATABASE,
-    UNVERIFIED,
-    VERIFIED,
     WITHOUT_TLS,
     WRONG_PASSWORD,
-    Driver,
-    Target,
-    left_s,
 )
 
 # How libpq is told to sign in. SCRAM proves the password to a server that knows it, and shows it
@@ -109,6 +105,7 @@ class PostgreSQL(Driver):
 
     slug = "postgresql"
     label = "PostgreSQL"
+    does = "Signs in to the database and asks for SELECT 1."
     default_port = 5432
     without_tls = "only with SCRAM passwords; data can be read on the way"
 
@@ -132,15 +129,6 @@ class PostgreSQL(Driver):
     def dsn(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
         target = self.read(parameters, secrets)
         return target.url("postgresql", sslmode=SIGN_IN[target.tls]["sslmode"])
-
-    def arguments(
-        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """For `psycopg.connect`. libpq reads authorities of one's own from a file only: with a
-        `tls_ca`, write it to one and add its path as `sslrootcert`."""
-        target = self.read(parameters, secrets)
-        public = target.tls == VERIFIED and not target.tls_ca
-        return _sign_in(target) | ({"sslrootcert": "system"} if public else {})
 
 
 def _sign_in(target: Target) -> dict[str, str]:

@@ -6,28 +6,17 @@ import io
 import logging
 import re
 import socket
-import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from types import ModuleType
 from typing import Any
 
 from connhub.connections.auth.base import Field
 from connhub.connections.reports import StepFailed, Trail
-from connhub.egress import tcp
-from connhub.egress.timing import even_timing
 
-from .base import (
-    CLOSED,
-    CONNECTED,
-    TIMED_OUT,
-    WRONG_PASSWORD,
-    BadParameter,
-    Driver,
-    Target,
-    cut_off,
-    left_s,
-    library,
-)
+from .base import BadParameter, Driver, Target, library
+from .links import plainly, reached
+from .words import WRONG_PASSWORD
 
 FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 # Kept for old servers by Paramiko, broken or close to it.
@@ -76,6 +65,8 @@ class SFTP(Driver):
 
     slug = "sftp"
     label = "SFTP"
+    does = "Compares the server's host key, signs in and looks for the folder where sessions begin."
+    schemes = ("sftp", "sftp")
     default_port = 22
 
     def sign_in_fields(self) -> tuple[Field, ...]:
@@ -116,13 +107,17 @@ class SFTP(Driver):
             raise BadParameter("host_key", text)
         return target
 
+    def require_complete(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Besides, there is nothing to sign in to without a host key; a test alone may show it."""
+        if not parameters.get("host_key"):
+            text = "Enter the server's host key fingerprint. Test Connection shows it."
+            raise BadParameter("host_key", text)
+        super().require_complete(parameters, secrets)
+
     def try_out(self, target: Target, trail: Trail, ends_at: float) -> None:
         ssh = library("paramiko")
         key = _private_key(ssh, target)
-        trail.begin("Connect", CONNECTED)
-        with even_timing():
-            link = tcp.open_socket(target.host, target.port, timeout=left_s(ends_at))
-        with link, cut_off(link, ends_at), _explained(ssh, ends_at):
+        with reached(target, trail, ends_at, partial(_explain, ssh)) as link:
             trail.begin("Host key", "The server has the host key that is expected.")
             with _secured(ssh, link) as session:
                 _require_pinned(session.get_remote_server_key().fingerprint, target)
@@ -130,32 +125,6 @@ class SFTP(Driver):
                 _sign_in(ssh, session, target, key)
                 trail.begin("Sample query", "The folder where sessions begin is there.")
                 _find_folder(ssh, session)
-
-    def dsn(self, parameters: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
-        """It has no place for a private key or a host key."""
-        return self.read(parameters, secrets).url("sftp")
-
-    def arguments(
-        self, parameters: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> dict[str, Any]:
-        """For `connect` of `paramiko.SSHClient`, whose policy for missing host keys has to compare
-        the key's `fingerprint` with `host_key`.
-
-        Raises:
-            StepFailed: Paramiko is not installed, or can't read the private key.
-        """
-        target = self.read(parameters, secrets)
-        key = _private_key(library("paramiko"), target)
-        return {
-            "hostname": target.host,
-            "port": target.port,
-            "username": target.user,
-            "password": None if key else target.password,
-            "pkey": key,
-            "allow_agent": False,
-            "look_for_keys": False,
-            "disabled_algorithms": WEAK,
-        }
 
 
 def _private_key(ssh: ModuleType, target: Target) -> Any:
@@ -223,21 +192,7 @@ def _find_folder(ssh: ModuleType, session: Any) -> None:
         raise StepFailed(*NO_SFTP) from None
 
 
-@contextlib.contextmanager
-def _explained(ssh: ModuleType, ends_at: float) -> Iterator[None]:
-    """Turn every error into words of our own: a server can make Paramiko raise about anything."""
-    try:
-        yield
-    except StepFailed:
-        raise
-    except Exception as error:
-        late = time.monotonic() >= ends_at
-        raise StepFailed(*TIMED_OUT) if late else _explain(ssh, error) from None
-
-
 def _explain(ssh: ModuleType, error: Exception) -> StepFailed:
     if isinstance(error, ssh.IncompatiblePeer):
         return StepFailed(*NOTHING_SHARED)
-    if isinstance(error, OSError | EOFError):
-        return StepFailed(*CLOSED)
-    return StepFailed(*NOT_SSH)
+    return plainly(error, NOT_SSH)

@@ -15,7 +15,7 @@ from connhub.htmx import HttpResponseSeeOther, wants_fragment
 from connhub.services.models import Service
 
 from .. import listing, policies, tasks
-from ..auth import METHODS
+from ..auth import is_interactive
 from ..bundle_forms import ALL, SHOWN, THESE, DecisionForm, ExportForm, UploadForm
 from ..bundles import exporting, imports
 from ..bundles.document import BadFile
@@ -183,7 +183,7 @@ def _context(row, entries, shown, form, page):
         "coming": len(coming),
         "replaced": sum(entry.choice == Choice.REPLACE for entry in coming),
         "grants": any(
-            entry.item.credentials and METHODS[entry.item.kind].interactive
+            entry.item.credentials and is_interactive(entry.target.method)
             for entry in entries
             if entry.target
         ),

@@ -11,7 +11,7 @@ from connhub.htmx import HttpResponseSeeOther, changed, wants_fragment
 from .. import authorize as authorization
 from .. import editing, lifecycle, policies, testing
 from ..access import main_settings
-from ..auth import METHODS
+from ..auth import is_interactive
 from ..connecting import ConnectFailed
 from ..forms import EditForm, RenameForm
 from ..models import Connection
@@ -56,7 +56,7 @@ def edit(request, link_name):
     form = EditForm(request.POST or None, connection=connection)
     context = {
         "connection": connection, "form": form,
-        "is_interactive": METHODS[connection.auth_method.kind].interactive,
+        "is_interactive": is_interactive(connection.auth_method),
         "redirect_uri": authorization.redirect_uri(connection.service.slug),
     }  # fmt: skip
     if not form.is_valid():

@@ -8,11 +8,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django_htmx.http import HttpResponseClientRedirect
 
 from connhub.htmx import HttpResponseSeeOther, swap, wants_fragment
-from connhub.services.gallery import Gallery
 from connhub.services.models import Service
+from connhub.services.views import show_gallery
 
 from .. import authorize, lifecycle, policies, testing
-from ..auth import METHODS
+from ..auth import is_interactive
 from ..connecting import ConnectFailed
 from ..forms import CreateForm
 from .changing import proceed_dialog
@@ -20,9 +20,7 @@ from .changing import proceed_dialog
 
 @require_safe
 def gallery(request):
-    context = {"gallery": Gallery(request.GET)}
-    template = "services/_tiles.html" if wants_fragment(request) else "connections/gallery.html"
-    return render(request, template, context)
+    return show_gallery(request, "connections/gallery.html", into="connections:new")
 
 
 @sensitive_post_parameters()
@@ -38,22 +36,22 @@ def new(request, slug):
     form = CreateForm(request.POST or None, method=method, by=request.user)
     context = {
         "form": form, "service": service, "method": method, "methods": methods,
-        "has_test": testing.has_test(service) and not METHODS[method.kind].interactive,
-        "is_interactive": METHODS[method.kind].interactive,
+        "has_test": testing.has_test(service) and not is_interactive(method),
+        "is_interactive": is_interactive(method),
         "redirect_uri": authorize.redirect_uri(service.slug),
     }  # fmt: skip
     if not form.is_valid():
         return _ask_again(request, context)
     if not policies.may_connect_in(request.user, form.chosen_environment):
         raise PermissionDenied
-    report = None
+    report = granted = None
     if context["has_test"]:
-        report = testing.run(service, method, form.test_values, scopes=form.details.scopes)
+        report, granted = testing.rehearse(method, form.details)
     if report and ("test" in request.POST or not (report.ok or "anyway" in request.POST)):
         template = "connections/_report.html" if wants_fragment(request) else "connections/new.html"
         return render(request, template, context | {"report": report})
     try:
-        return _create(request, form, report)
+        return _create(request, form, report, granted)
     except ConnectFailed as failure:
         form.add_error(None, failure.text)
         return _ask_again(request, context)
@@ -64,7 +62,7 @@ def _ask_again(request, context):
     return swap(response, "#main", "outerHTML", select="#main") if request.htmx else response
 
 
-def _create(request, form, report):
+def _create(request, form, report, granted):
     environment = form.chosen_environment
     connection = lifecycle.create(
         form.method,
@@ -72,11 +70,12 @@ def _create(request, form, report):
         link_name=form.cleaned_data["link_name"],
         by=request.user,
         environment=environment,
+        granted=granted,
     )
     if report:
         tested = connection.credential_for(environment)
         testing.note(connection, report, by=request.user, credential=tested)
-    if METHODS[form.method.kind].interactive:
+    if is_interactive(form.method):
         return _go_on(request, connection, environment)
     messages.success(request, f"{connection} is made.")
     here = connection.get_absolute_url()

@@ -12,7 +12,8 @@ from connhub.sharing import roles
 from .. import listing as rows
 from .. import policies, testing
 from ..access import main_settings
-from ..auth import METHODS
+from ..auth import METHODS, is_interactive
+from ..fields import parameters_of
 from ..forms import SHOW, FilterForm
 from ..models import Connection, Status
 
@@ -66,14 +67,16 @@ def summary(request, link_name):
     days = rows.calls_by_day(connection)
     calls = sum(day["ok"] + day["failed"] for day in days)
     failed = sum(day["failed"] for day in days)
+    stages = _stages(connection)
     context = {
         "connection": connection,
         "may_administer": policies.may_administer(request.user, connection),
-        "has_test": testing.has_test(connection.service),
-        "is_interactive": METHODS[connection.auth_method.kind].interactive,
+        "has_test": testing.has_test(connection.service)
+        and any(s["status"].is_live for s in stages),
+        "is_interactive": is_interactive(connection.auth_method),
         "is_http": METHODS[connection.auth_method.kind].is_http,
-        "stages": _stages(connection),
-        "parameters": main_settings(connection).parameters.items(),
+        "stages": stages,
+        "parameters": _parameters(connection),
         "days": days,
         "calls": calls,
         "failed_share": 100 * failed / calls if calls else 0,
@@ -96,9 +99,27 @@ def _stages(connection):
         status = Status(credential.status) if credential else Status.NOT_CONNECTED
         own = credential is not None and credential.environment_id is not None
         found.append(
-            {"environment": environment, "credential": credential, "status": status, "own": own}
+            {
+                "environment": environment,
+                "credential": credential,
+                "status": status,
+                "own": own,
+            }
         )
     return found
+
+
+def _parameters(connection):
+    """Label and value of everything that was typed and is no secret."""
+    method = connection.auth_method
+    stored = main_settings(connection).parameters
+    asked = [*parameters_of(method), *METHODS[method.kind].fields(method)]
+    fields = {item.name: item for item in asked}
+    return [
+        (fields[name].label if name in fields else name.capitalize(), value)
+        for name, value in stored.items()
+        if name not in fields or not fields[name].secret
+    ]
 
 
 def _drift(connection):

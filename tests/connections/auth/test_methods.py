@@ -72,6 +72,15 @@ def test_api_key_asks_for_each_of_them():
     assert asked("api_key", keys=keys) == [("key_1", "Key", True), ("key_2", "API key", True)]
 
 
+def test_a_key_that_is_no_secret_is_asked_for_openly_and_may_come_back():
+    keys = [{"name": "X-Key", "in": "header"}, {"name": "account", "in": "query", "secret": False}]
+
+    injection = apply("api_key", {"key_1": CANARY, "key_2": "acme"}, keys=keys)
+
+    assert [is_secret for _, _, is_secret in asked("api_key", keys=keys)] == [True, False]
+    assert (injection.query, injection.secrets) == ((("account", "acme"),), (CANARY,))
+
+
 # --- Basic ----------------------------------------------------------------------------------------
 
 

@@ -399,3 +399,18 @@ def test_revocation_without_refresh_token_names_the_access_token(token_endpoint)
 )
 def test_revocation_says_why_it_was_not_made(token_endpoint, config, secrets, said):
     assert client_of(token_endpoint, **config).revoke(secrets) == said
+
+
+def test_client_credentials_may_have_a_grant_type_of_their_own(token_endpoint):
+    client = client_of(
+        token_endpoint,
+        "id",
+        "secret",
+        grant_type="account_credentials",
+        token_params={"account_id": "7", "grant_type": "password"},
+    )
+
+    client.client_credentials(asked=[])
+
+    asked = token_endpoint.asked[0].form
+    assert asked == {"grant_type": "account_credentials", "account_id": "7"}

@@ -147,6 +147,22 @@ def test_what_can_not_be_here_is_left_out_and_told(ada, acme, changed, why):
     assert (entry.state, entry.why, entry.choice) == (State.BLOCKED, why, Choice.KEEP)
 
 
+def test_what_a_driver_can_not_use_is_told_without_a_value(ada):
+    service = ServiceFactory(slug="pg", driver="postgresql", origin="default")
+    AuthMethodFactory(service=service, kind="database", label="Database", config={})
+    where = {"host": "db.example", "port": "5432", "database": "crm", "user": "grace"}
+
+    (entry,) = look(
+        ada,
+        item(
+            service="pg", kind="database", label="Database", settings=[Place(None, where)],
+            credentials=[Grant(None, {"password": CANARY + "\r"})],
+        ),
+    )  # fmt: skip
+
+    assert (entry.state, CANARY in entry.why) == (State.BLOCKED, False)
+
+
 @pytest.mark.parametrize(
     ("stage", "state"),
     [("development", State.NEW), ("production", State.BLOCKED), (None, State.BLOCKED)],

@@ -4,9 +4,17 @@ from pathlib import Path
 import pytest
 
 from connhub.egress.guard import exception_used
+from tests.connections.databases.brokers import (
+    RABBITMQ_PORT,
+    behind_tls,
+    mosquitto,
+    nats,
+    require_rabbitmq,
+)
 from tests.connections.databases.ldap_server import ldap
 from tests.connections.databases.sftp_server import sftp
 from tests.connections.databases.smtp_server import smtp
+from tests.connections.databases.twisted_server import mail_and_files
 from tests.servers.certificates import make_certificate
 
 
@@ -118,3 +126,57 @@ def directory(ldap_server, allow):
         "tls_start": "at-once",
         "tls_ca": Path(ldap_server.ca_file).read_text(),
     }
+
+
+@pytest.fixture(scope="session")
+def twisted_server():
+    with mail_and_files() as server:
+        yield server
+
+
+@pytest.fixture
+def on_twisted(twisted_server, allow):
+    """What a driver is given for one of its protocols there: `on_twisted("imap", "starttls")`."""
+
+    def given(protocol, way):
+        ports = getattr(twisted_server, protocol)
+        allow(ports.starttls, ports.tls, ports.plain)
+        start = {"starttls": "starttls", "tls": "at-once", "plain": "starttls"}[way]
+        return {
+            "port": getattr(ports, way),
+            "user": twisted_server.user,
+            "password": twisted_server.password,
+            "tls": "off" if way == "plain" else "verify-full",
+            "tls_start": start,
+            "tls_ca": Path(twisted_server.ca_file).read_text(),
+        }
+
+    return given
+
+
+@pytest.fixture(scope="session")
+def mosquitto_server():
+    with mosquitto() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats_servers():
+    with nats() as servers:
+        yield servers
+
+
+@pytest.fixture
+def rabbitmq(allow):
+    """This machine's RabbitMQ, with TLS before it."""
+    require_rabbitmq()
+    with behind_tls(RABBITMQ_PORT) as (port, ca_file):
+        allow(port, RABBITMQ_PORT)
+        yield {
+            "port": port,
+            "user": "guest",
+            "password": "guest",
+            "database": "/",
+            "tls": "verify-full",
+            "tls_ca": Path(ca_file).read_text(),
+        }

@@ -11,11 +11,11 @@ WRONG_PASSWORD = "The server does not accept this user and password."
 UNTRUSTED = "The certificate at the address is not trusted here."
 
 
-def probe(slug, port, *, password=CANARY, private_key="", timeout_s=5, **parameters):
+def probe(slug, port, *, password=CANARY, private_key="", token="", timeout_s=5, **parameters):
     given = {"host": HOST, "port": port, "user": "flow", "database": "0", "tls": "off"}
     if slug == "ldap":  # which takes nothing else
         given |= {"tls": "verify-full", "tls_start": "starttls"}
-    secrets = {"password": password, "private_key": private_key}
+    secrets = {"password": password, "private_key": private_key, "token": token}
     return DRIVERS[slug].probe(given | parameters, secrets, timeout_s=timeout_s)
 
 

@@ -171,3 +171,16 @@ def ssh_answers(verdict=paramiko.AUTH_FAILED, methods="password,publickey", key=
         session.join()
 
     return talk
+
+
+class lines_in_turn:  # noqa: N801 - reads as one of the functions here
+    """A server that greets, and answers each line by the first word of `answers` that is in it."""
+
+    def __init__(self, greeting, answers):
+        self.greeting, self.answers = greeting, answers
+
+    def __call__(self, server):
+        server.say(self.greeting)
+        while line := server.hear():
+            found = (answer for word, answer in self.answers.items() if word in line)
+            server.say(next(found, b""))

@@ -1,11 +1,13 @@
 import json
 import threading
+from html import unescape
 
 import pytest
 
 from connhub.connections.auth import METHODS  # noqa: F401 - the room's own order of imports
 from connhub.connections.databases import DRIVERS, BadParameter
 from connhub.egress.errors import UNREACHABLE
+from connhub.services.loader import CATALOGUE, read
 from tests.connections.databases.probing import (
     CANARY,
     TIMED_OUT,
@@ -20,6 +22,7 @@ from tests.connections.databases.rogues import (
     greeting,
     rogue,
 )
+from tests.factories import AuthMethodFactory, ServiceFactory
 from tests.servers.process import free_port
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +33,33 @@ GREETED = {
     "smtp": "Connect",
     "sftp": "Host key",
     "ldap": "TLS",
+    "imap": "Connect",
+    "pop3": "Connect",
+    "ftp": "Connect",
+    "amqp": "Connect",
+    "mqtt": "Sign in",
+    "nats": "Connect",
 }
+
+
+def test_the_catalogue_offers_every_driver_and_no_other():
+    schema = json.loads((CATALOGUE / "schema.json").read_text())
+    offered = schema["$defs"]["service"]["properties"]["driver"]["enum"]
+    used = {entry.service["driver"] for entry in read()} - {""}
+
+    assert set(offered) == set(DRIVERS) == used
+
+
+@pytest.mark.parametrize("slug", DRIVERS)
+def test_each_driver_says_what_its_test_does(slug, client, root):
+    service = ServiceFactory(slug=slug, driver=slug, base_url="")
+    AuthMethodFactory(service=service, kind="database", label="Sign-in", config={})
+    client.force_login(root)
+
+    pages = [f"/services/{slug}/", f"/connections/new/{slug}/"]
+    shown = [unescape(client.get(page).text) for page in pages]
+
+    assert [DRIVERS[slug].does in page for page in shown] == [True, True]
 
 
 def test_wrong_password(crm, shop, queue, allow, redis_server):
@@ -130,6 +159,12 @@ def test_closed_forbidden_and_unknown_addresses_read_alike(slug, allow):
         ("smtp", "What answers there is not an SMTP server."),
         ("sftp", "What answers there is not an SSH server."),
         ("ldap", "What answers there is not an LDAP server."),
+        ("imap", "What answers there is not an IMAP server."),
+        ("pop3", "What answers there is not a POP3 server."),
+        ("ftp", "What answers there is not an FTP server."),
+        ("amqp", "What answers there is not an AMQP 0-9-1 server."),
+        ("mqtt", "What answers there is not an MQTT broker."),
+        ("nats", "What answers there is not a NATS server."),
     ],
 )
 def test_a_server_of_another_kind_is_told(slug, said, allow):
@@ -158,6 +193,11 @@ def test_a_server_that_hangs_meets_the_deadline(slug, allow):
         ("smtp", b"220-"),
         ("sftp", b"SSH-2.0-"),
         ("ldap", b"0\x84\0\0\xff\0"),
+        ("imap", b"* "),
+        ("pop3", b"+"),
+        ("ftp", b"220-"),
+        ("amqp", b"\x01\0\0\0\0\xff\0"),
+        ("nats", b"INFO {"),
     ],
 )
 def test_a_server_that_trickles_meets_the_deadline(slug, start, allow):

@@ -1,14 +1,9 @@
-import json
-import subprocess
-import sys
-
 import pytest
 
 from connhub.connections.auth import METHODS  # noqa: F401 - the room's own order of imports
 from connhub.connections.databases import DRIVERS, BadParameter
 from tests.connections.databases.probing import (
     CANARY,
-    HOST,
     UNTRUSTED,
     WRONG_PASSWORD,
     outcome,
@@ -20,16 +15,6 @@ from tests.connections.databases.rogues import rogue
 
 GO_ON = bytes.fromhex("300c 020101 7807 0a0100 0400 0400")
 UNWILLING = bytes.fromhex("300c 020101 7807 0a0102 0400 0400")
-CLIENT = """
-import json, ssl, sys
-import ldap3
-dsn, ca_file, arguments = json.load(sys.stdin)
-tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_file=ca_file)
-server = ldap3.Server(dsn, tls=tls, get_info=ldap3.NONE)
-with ldap3.Connection(server, **arguments) as connection:
-    print(json.dumps([connection.bound, connection.tls_started]))
-"""
-
 pytestmark = pytest.mark.django_db
 
 
@@ -58,25 +43,6 @@ def test_wrong_password_and_unknown_user_read_alike(directory):
 
     assert [outcome(report) for report in reports] == [("Sign in", "failed", WRONG_PASSWORD)] * 2
     assert CANARY not in str(reports[0])
-
-
-@pytest.mark.parametrize("start", ["at-once", "starttls"])
-def test_arguments_and_dsn_sign_a_client_in(start, directory, on_request, ldap_server):
-    given = {"host": HOST} | (directory if start == "at-once" else on_request)
-    secrets = {"password": directory["password"]}
-    arguments = DRIVERS["ldap"].arguments(given, secrets)
-    dsn = DRIVERS["ldap"].dsn(given, secrets)
-
-    # In a process of its own, since importing ldap3 warns.
-    done = subprocess.run(
-        [sys.executable, "-c", CLIENT],
-        input=json.dumps([dsn, ldap_server.ca_file, arguments]),
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-
-    assert json.loads(done.stdout) == [True, start == "starttls"]
 
 
 def test_dsn_holds_no_password():

@@ -1,14 +1,11 @@
 import struct
 
-import pymysql
 import pytest
 
 from connhub.connections.auth import METHODS  # noqa: F401 - the room's own order of imports
-from connhub.connections.databases import DRIVERS
 from tests.connections.databases.probing import (
     CANARY,
     DISCLOSES,
-    HOST,
     TIMED_OUT,
     WRONG_PASSWORD,
     outcome,
@@ -35,16 +32,6 @@ def test_mysql_signs_in(shop):
     report = probe("mysql", **shop)
 
     assert outcomes(report) == well(tls="skipped")
-
-
-def test_mysql_arguments_sign_a_client_in(shop):
-    arguments = DRIVERS["mysql"].arguments(
-        {"host": HOST, "tls": "off"} | shop, {"password": shop["password"]}
-    )
-
-    with pymysql.connect(**arguments) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT DATABASE()")
-        assert cursor.fetchone() == (shop["database"],)
 
 
 def test_unknown_database_at_mysql_is_one_that_the_user_may_not_use(shop):

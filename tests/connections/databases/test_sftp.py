@@ -9,7 +9,6 @@ from connhub.connections.auth import METHODS  # noqa: F401 - the room's own orde
 from connhub.connections.databases import DRIVERS, BadParameter
 from tests.connections.databases.probing import (
     CANARY,
-    HOST,
     WRONG_PASSWORD,
     outcome,
     outcomes,
@@ -50,23 +49,6 @@ def test_signs_in_with_a_private_key(kind, files, sftp_server):
 
     assert outcomes(report) == WELL
     assert report.steps[3].said == "Signed in with a private key."
-
-
-@pytest.mark.parametrize("kind", [None, *KINDS])
-def test_arguments_sign_a_client_in(kind, files, sftp_server):
-    secrets = {
-        "password": files["password"] if kind is None else "",
-        "private_key": sftp_server.private_keys.get(kind, ""),
-    }
-    arguments = DRIVERS["sftp"].arguments({"host": HOST} | files, secrets)
-
-    with paramiko.SSHClient() as client:
-        client.set_missing_host_key_policy(Pinned(files["host_key"]))
-        client.connect(**arguments)
-        with client.open_sftp() as folder:
-            found = folder.normalize(".")
-
-    assert found.startswith("/")
 
 
 def test_dsn_has_user_and_password():

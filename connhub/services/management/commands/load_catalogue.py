@@ -23,6 +23,11 @@ def summary(services: int, changes: loader.Changes) -> str:
         f"{len(changes.changed)} changed{named(changes.changed)}",
         f"{len(changes.unlisted)} unlisted{named(changes.unlisted)}",
     ]
+    if changes.moved:
+        parts.append(
+            f"{len(changes.moved)} with other addresses{named(changes.moved)}, where connections "
+            "that hold secrets stay as they are"
+        )
     if changes.left_out:
         parts.append(f"{len(changes.left_out)} left out for a custom one{named(changes.left_out)}")
     return f"Catalogue: {', '.join(parts)}."

@@ -5,8 +5,7 @@ from urllib.parse import quote, unquote_plus, urlencode
 
 from multidict import CIMultiDict
 
-from connhub.connections.auth.base import Injection
-
+from ..auth.base import Injection
 from .headers import Raw, for_service
 from .redaction import Redactor
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connhub.usage.redaction import Redactor, Window
+from connhub.connections.calling.redaction import Redactor, Window
 
 SECRET = 's3cr3t/with+odd&chars=ü"x'
 REDACTOR = Redactor([SECRET])

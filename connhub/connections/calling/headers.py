@@ -7,7 +7,7 @@ from itertools import chain
 
 from multidict import CIMultiDict
 
-from .problems import BadHeader, HeadersTooLarge
+from .refusals import BadHeader, HeadersTooLarge
 
 Raw = tuple[bytes, bytes]
 

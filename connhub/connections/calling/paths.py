@@ -8,7 +8,7 @@ from yarl import URL
 
 from connhub.egress import guard
 
-from .problems import BadPath
+from .refusals import BadPath
 
 # RFC 3986 section 3.3: pchar and the slash.
 PATH = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")

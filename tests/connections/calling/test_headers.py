@@ -3,9 +3,9 @@
 import pytest
 
 from connhub.connections.auth.base import Injection
-from connhub.usage.headers import for_caller, for_service, require_few
-from connhub.usage.injection import Injector
-from connhub.usage.problems import BadHeader, HeadersTooLarge
+from connhub.connections.calling.headers import for_caller, for_service, require_few
+from connhub.connections.calling.injection import Injector
+from connhub.connections.calling.refusals import BadHeader, HeadersTooLarge
 
 
 def sent(*headers, **options):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from connhub.connections.calling.paths import Base, require_canonical, require_query
+from connhub.connections.calling.refusals import BadPath
 from connhub.egress.guard import BadAddress
-from connhub.usage.paths import Base, require_canonical, require_query
-from connhub.usage.problems import BadPath
 
 BASE = Base("https://api.example.com", "/v1")
 

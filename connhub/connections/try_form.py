@@ -1,0 +1,118 @@
+"""Asks for what an operation takes: the connection, its parameters and its body."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+from django import forms
+
+from connhub.accounts.models import Environment
+from connhub.services.models import Operation
+from connhub.services.operations import FORM
+
+from .calling.paths import require_canonical
+from .calling.refusals import BadPath
+from .fields import NO_CONTROLS
+from .models import Connection
+from .trying import Given
+
+LONGEST_VALUE, LONGEST_BODY = 2000, 64 * 1024
+AS_TEXT = ("json", "xml", "yaml", "graphql", "text/", FORM)
+
+
+class TryForm(forms.Form):
+    """One operation, filled in for one connection and environment."""
+
+    connection = forms.ChoiceField()
+    environment = forms.ChoiceField()
+
+    def __init__(
+        self,
+        *args: Any,
+        operation: Operation,
+        connections: Iterable[Connection],
+        environments: Iterable[Environment],
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.operation = operation
+        self.connections = {connection.link_name: connection for connection in connections}
+        self.environments = {environment.slug: environment for environment in environments}
+        for name, offered in (("connection", self.connections), ("environment", self.environments)):
+            field = self.fields[name]
+            assert isinstance(field, forms.ChoiceField)
+            field.choices = [(key, str(thing)) for key, thing in offered.items()]
+        for number, parameter in enumerate(operation.parameters):
+            self.fields[f"p{number}"] = forms.CharField(
+                label=parameter["name"],
+                help_text=" · ".join(filter(None, (PLACES[parameter["in"]], parameter["about"]))),
+                required=parameter["required"],
+                max_length=LONGEST_VALUE,
+                validators=[NO_CONTROLS],
+                widget=forms.TextInput({"autocomplete": "off"}),
+            )
+        if self.is_sendable and operation.body_type:
+            self.fields["body"] = forms.CharField(
+                help_text=operation.body_type,
+                required=operation.body_required,
+                max_length=LONGEST_BODY,
+                strip=False,
+                widget=forms.Textarea({"rows": 6, "class": "mono", "spellcheck": "false"}),
+            )
+
+    @property
+    def is_sendable(self) -> bool:
+        """Whether its body, if it takes one, is something that people type."""
+        body_type = self.operation.body_type
+        return not body_type or any(part in body_type for part in AS_TEXT)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        for name, parameter in self._parameters():
+            if parameter["in"] == "path" and name in self.cleaned_data:
+                try:
+                    require_canonical(quote(self.cleaned_data[name], safe="").encode())
+                except BadPath:
+                    self.add_error(name, "This can't stand in an address. Leave out slashes.")
+        return self.cleaned_data
+
+    def clean_body(self) -> str:
+        body = self.cleaned_data["body"].replace("\r\n", "\n")
+        if body and "json" in self.operation.body_type:
+            try:
+                json.loads(body)
+            except json.JSONDecodeError as error:
+                raise forms.ValidationError(f"This is no JSON: see line {error.lineno}.") from None
+            except (RecursionError, ValueError):
+                raise forms.ValidationError("This JSON can't be read.") from None
+        return body
+
+    def _parameters(self) -> Iterable[tuple[str, dict[str, Any]]]:
+        return ((f"p{number}", each) for number, each in enumerate(self.operation.parameters))
+
+    @property
+    def chosen(self) -> Connection:
+        return self.connections[self.cleaned_data["connection"]]
+
+    @property
+    def chosen_environment(self) -> Environment:
+        return self.environments[self.cleaned_data["environment"]]
+
+    @property
+    def given(self) -> Given:
+        """What the valid form says; what was left blank is not sent."""
+        values = [
+            (each["in"], each["name"], self.cleaned_data[name])
+            for name, each in self._parameters()
+            if self.cleaned_data[name]
+        ]
+        return Given(
+            path={name: value for place, name, value in values if place == "path"},
+            query=tuple((name, value) for place, name, value in values if place == "query"),
+            headers=tuple((name, value) for place, name, value in values if place == "header"),
+            body=self.cleaned_data.get("body", ""),
+        )
+
+
+PLACES = {"path": "in the path", "query": "in the query", "header": "header"}
