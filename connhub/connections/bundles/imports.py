@@ -26,8 +26,8 @@ from .preview import Decisions, Entry, look
 
 Phase = Import.Phase
 LIFETIME = timedelta(hours=1)
-# Longer than any step takes without a word.
-SILENT = timedelta(minutes=2)
+# Longer than any step takes without a word, and than a worker at work keeps anybody waiting.
+SILENT, UNATTENDED = timedelta(minutes=2), timedelta(minutes=10)
 TRIES, WITHIN = 10, timedelta(minutes=15)
 REFUSED = "import.refused"
 BROKEN = "Something went wrong on ConnHub's side."
@@ -117,9 +117,10 @@ def decisions_of(row: Import) -> Decisions:
 
 
 def is_stuck(row: Import) -> bool:
-    """Whether whoever worked on it has gone without a word; then nothing was imported."""
-    at_work = row.phase in (Phase.CHECKING, Phase.WRITING)
-    return at_work and timezone.now() - row.heard_of_at > SILENT
+    """Whether whoever should work on it has gone without a word; then nothing was imported."""
+    patience = {Phase.WAITING: UNATTENDED, Phase.CHECKING: SILENT, Phase.WRITING: SILENT}
+    at_work = Phase(row.phase) in patience
+    return at_work and timezone.now() - row.heard_of_at > patience[Phase(row.phase)]
 
 
 def is_open(row: Import) -> bool:

@@ -155,8 +155,11 @@ def _preview(request, row):
 
 
 def _decided(request, row, form):
+    has_seen = form.decided == imports.decisions_of(row)
     imports.decide(row, form.decided, by=request.user)
-    if "apply" not in request.POST:
+    if "apply" in request.POST and not has_seen:
+        messages.warning(request, "Your choices change what happens. Look at it, then import.")
+    if "apply" not in request.POST or not has_seen:
         page = request.POST.get("page", "")
         return HttpResponseSeeOther(f"?page={page}" if page.isdecimal() and len(page) < 6 else "?")
     seen = request.POST.get("seen", "")[:64]

@@ -1,8 +1,10 @@
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from connhub.audit.context import NOWHERE
 from connhub.audit.models import Event
@@ -51,9 +53,11 @@ def upload(client, file, sealed_under=PASSPHRASE):
 
 
 def confirm(client, row, callbacks, **form):
-    """Look at the preview, then import it as it was shown."""
+    """Decide, look at the preview, then import it as it was shown."""
+    given = {"existing": "keep", "tags": ""} | form
+    client.post(row.get_absolute_url(), given)
     seen = client.get(row.get_absolute_url()).context["seen"]
-    given = {"existing": "keep", "tags": "", "apply": "1", "seen": seen} | form
+    given |= {"apply": "1", "seen": seen}
     with callbacks(execute=True):
         return client.post(row.get_absolute_url(), given)
 
@@ -385,3 +389,34 @@ def test_run_of_an_import_that_is_gone_does_nothing(db):
     imports.run("00000000-0000-0000-0000-000000000000", 1, NOWHERE)
 
     assert not Event.objects.exists()
+
+
+@pytest.mark.parametrize("phase", ["waiting", "checking", "writing"])
+def test_an_import_that_nobody_works_on_can_be_started_again(
+    signed_in, keyed, export, enqueued, django_capture_on_commit_callbacks, phase
+):
+    upload(signed_in, export())
+    row = Import.objects.get()
+    confirm(signed_in, row, django_capture_on_commit_callbacks, existing="add")
+    long_ago = timezone.now() - imports.UNATTENDED - timedelta(seconds=1)
+    Import.objects.update(phase=phase, heard_of_at=long_ago)
+
+    page = signed_in.get(row.get_absolute_url())
+    confirm(signed_in, row, django_capture_on_commit_callbacks, existing="add")
+    for each in enqueued:
+        imports.run(*each)
+
+    assert "It stopped on the way." in page.content.decode()
+    assert Connection.objects.count() == 2
+
+
+def test_choices_whose_outcome_was_not_shown_import_nothing_yet(signed_in, keyed, export, enqueued):
+    url = upload(signed_in, export()).url
+    seen = signed_in.get(url).context["seen"]
+
+    given = {"existing": "replace", "tags": "", "apply": "1", "seen": seen}
+    page = signed_in.post(url, given, follow=True)
+
+    row = Import.objects.get()
+    assert (row.phase, row.decisions["existing"], enqueued) == ("looked_at", "replace", [])
+    assert "Your choices change what happens." in page.content.decode()
