@@ -273,6 +273,8 @@ PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
 PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 2**20  # and what is larger is dropped: nothing goes to the disk
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- People -------------------------------------------------------------------------------------
 
@@ -309,10 +311,8 @@ AXES_VERBOSE = False
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_IDLE_S = 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "connhub_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "connhub_csrf"

@@ -20,7 +20,8 @@ from connhub.audit.models import Event
 from connhub.connections import login_users
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
-from connhub.connections.models import Authorization, Connection, Credential
+from connhub.connections.bundles import exporting, imports
+from connhub.connections.models import Authorization, Connection, Credential, Import
 from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS
@@ -32,6 +33,7 @@ from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory, connect
 
 pytestmark = pytest.mark.django_db
 
+PASSPHRASE = CANARY + " under which a file is sealed"
 CAST = ["ada", "bob", "eve", "root", "nobody"]
 KINDS = {
     "api_key": {"key_1": CANARY},
@@ -120,7 +122,21 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
         "connections:remove_sign_in.link_name": [own.link_name],
         "connections:remove_sign_in.pk": [own.credentials.get().pk],
     }
-    return arguments(made, integration, key, bob) | of_login_users | {"token": [token]}
+    return (
+        arguments(made, integration, key, bob)
+        | of_login_users
+        | {
+            "token": [token],
+            "connections:one_import.pk": [plant_import(ada).pk],
+        }
+    )
+
+
+def plant_import(by: User) -> Import:
+    """A file with all of their secrets, looked at and waiting for what they decide."""
+    mine = Connection.objects.administered_by(by)
+    file = exporting.export(mine, with_secrets=True, sealed_under=PASSPHRASE, by=by)
+    return imports.keep(imports.open_file(file, PASSPHRASE, by=by), by=by)
 
 
 def plant(kind: str, by: User) -> Connection:
@@ -193,7 +209,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
 def test_every_place_for_a_secret_has_one(planted):
     empty = [
         model.__name__
-        for model in (Credential, OAuthApp, Authorization)
+        for model in (Credential, OAuthApp, Authorization, Import)
         if not all(
             CANARY in str(getattr(row, field.name).open().reveal())
             for row in model.objects.all()

@@ -25,7 +25,6 @@ from connhub.accounts.models import Environment, User
 from connhub.paging import Order, Page, page
 from connhub.sharing import roles
 
-from .auth import is_interactive
 from .models import (
     Connection,
     ConnectionQuerySet,
@@ -83,7 +82,6 @@ class Row:
     admins: list[Admin]
     use: Use
     days: list[int]
-    is_interactive: bool
 
 
 def rows(
@@ -105,7 +103,6 @@ def rows(
             admins=people[connection.pk],
             use=use[connection.pk],
             days=days[connection.pk],
-            is_interactive=is_interactive(connection.auth_method),
         )
         for connection in found.rows
     ]

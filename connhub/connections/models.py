@@ -55,7 +55,7 @@ SHOWN = (
 )
 SHOWN_OF_SERVICE = (
     *(f"service__{name}" for name in ("slug", "name", "origin", "monogram", "colour")),
-    *("service__driver", "service__test", "auth_method__kind", "auth_method__config"),
+    *("service__driver", "service__test", "auth_method__kind"),
 )
 
 
@@ -72,6 +72,20 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         if user.is_super_admin:
             return self.live()
         return self.live().filter(roles.administered_by(user, Connection))
+
+    def administered_by(self, user):
+        """Those the person may change, test, share and export."""
+        return self.live().filter(roles.administered_by(user, Connection))
+
+    def for_export(self):
+        """With all that a file of connections holds, in a few queries however many.
+
+        Each service, auth method and environment is read once: they are few.
+        """
+        once = ("service", "auth_method", "oauth_app")
+        return self.order_by("link_name").prefetch_related(
+            *once, "settings__environment", "credentials__environment"
+        )
 
     def for_summary(self):
         """With all that its own page shows."""
@@ -362,3 +376,43 @@ class Authorization(models.Model):
 
     class Meta:
         default_permissions = ()
+
+
+class Import(models.Model):
+    """A file that somebody is importing: its content sealed, for an hour at most."""
+
+    class Phase(models.TextChoices):
+        LOOKED_AT = "looked_at", "Waiting for your decision"
+        WAITING = "waiting", "Waiting for its turn"
+        CHECKING = "checking", "Checking"
+        WRITING = "writing", "Writing"
+        DONE = "done", "Imported"
+        FAILED = "failed", "Nothing was imported"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, models.CASCADE)
+    content = SealedField(version="content_version")
+    content_version = models.PositiveIntegerField(default=0)
+    expires_at = models.DateTimeField(db_index=True)
+    # What the person decided: for all, for single ones by link name, tags, whether grants move.
+    decisions = models.JSONField(default=dict, blank=True)
+    # What was there when they confirmed, as a hash: if it differs later, nothing is done.
+    seen = models.CharField(max_length=64, blank=True)
+    phase = models.CharField(max_length=9, choices=Phase, default=Phase.LOOKED_AT)
+    # Each start has a number; what an earlier one still does counts for nothing.
+    run = models.PositiveIntegerField(default=0)
+    heard_of_at = models.DateTimeField(auto_now_add=True)
+    checked = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    outcome = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        default_permissions = ()
+        ordering = ["-expires_at"]
+
+    @property
+    def url_key(self) -> str:
+        return str(self.pk)
+
+    def get_absolute_url(self):
+        return reverse("connections:one_import", args=[self.pk])

@@ -1,6 +1,6 @@
 """Who may do what with a connection. What the state allows is for the operations to know."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -57,4 +57,13 @@ def may_connect_in(user: User, environment: Environment | None) -> bool:
 
 def require_connect_in(user: User, environment: Environment | None) -> None:
     if not may_connect_in(user, environment):
+        raise PermissionDenied
+
+
+def require_admin_of_all(user: User, connections: Sequence[Connection]) -> None:
+    """For what is done with many at once, such as an export: one that isn't theirs stops it."""
+    ids = {connection.pk for connection in connections}
+    if not user.is_active or roles.administered(user, Connection).filter(pk__in=ids).count() < len(
+        ids
+    ):
         raise PermissionDenied

@@ -2,10 +2,12 @@ from datetime import timedelta
 
 from django.utils import timezone
 from huey import crontab
-from huey.contrib.djhuey import db_periodic_task
+from huey.contrib.djhuey import db_periodic_task, db_task
 
+from connhub.audit.context import Context
 from connhub.services.models import OAuthApp
 
+from .bundles import imports
 from .models import Authorization
 
 # Longer than a change waits to be authorized and an authorization then takes.
@@ -18,3 +20,19 @@ def forget_expired_authorizations() -> None:
     now = timezone.now()
     Authorization.objects.filter(expires_at__lt=now).delete()
     OAuthApp.objects.filter(shared=False, connection=None, created_at__lt=now - ABANDONED).delete()
+
+
+@db_task()
+def apply_import(pk: str, run: int, ip: str, request_id: str) -> None:
+    """Apply an import that somebody started from this address with this request."""
+    imports.run(pk, run, Context(ip, request_id))
+
+
+def enqueue_import(pk: str, run: int, context: Context) -> None:
+    apply_import(pk, run, context.ip, context.request_id)
+
+
+@db_periodic_task(crontab(minute="*/5"))
+def forget_expired_imports() -> None:
+    """Files that nobody went on importing leave nothing behind."""
+    imports.forget_expired()

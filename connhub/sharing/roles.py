@@ -1,5 +1,6 @@
 """Who administers an object: people and teams, each with one and the same role, admin."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
@@ -49,11 +50,30 @@ def grant(thing: models.Model, to: User | Group, *, by: User | None) -> bool:
     of_user = isinstance(to, User)
     grants = get_user_obj_perms_model(thing) if of_user else get_group_obj_perms_model(thing)
     _, created = grants._default_manager.get_or_create(
-        permission=Permission.objects.get(
-            content_type__app_label=thing._meta.app_label, codename=permission(type(thing))
-        ),
+        permission=_permission_for(type(thing)),
         content_object=thing,
         defaults={"granted_by": by},
         **{"user" if of_user else "group": to},
     )
     return created
+
+
+def grant_new(things: Sequence[models.Model], to: User, *, by: User) -> None:
+    """Make a person the first admin of objects of one kind that were made just now."""
+    if not things:
+        return
+    grants = get_user_obj_perms_model(things[0])
+    found = _permission_for(type(things[0]))
+    grants._default_manager.bulk_create(
+        (
+            grants(permission=found, content_object=thing, user=to, granted_by=by)
+            for thing in things
+        ),
+        batch_size=1000,
+    )
+
+
+def _permission_for(model: type[models.Model]) -> Permission:
+    return Permission.objects.get(
+        content_type__app_label=model._meta.app_label, codename=permission(model)
+    )

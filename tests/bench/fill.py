@@ -16,6 +16,7 @@ from connhub.connections.models import (
 )
 from connhub.services import loader
 from connhub.services.models import AuthMethod, Origin, Service
+from connhub.sharing import roles
 from connhub.usage.models import CallDay, Integration, Project
 from tests.factories import AuthMethodFactory, UserFactory
 
@@ -120,3 +121,21 @@ def _calls(connections: list[Connection]) -> None:
         ),
         BATCH,
     )
+
+
+@transaction.atomic
+def fill_for_export(count: int, by: User) -> None:
+    """Connections of 20 services that a person administers, each with a secret."""
+    methods = [AuthMethodFactory() for _ in range(20)]
+    connections = Connection.objects.bulk_create(
+        (_connection(n, methods[n % 20], by) for n in range(count)), BATCH
+    )
+    Settings.objects.bulk_create((Settings(connection=c) for c in connections), BATCH)
+    credentials = [
+        Credential(connection=c, status=Status.CONNECTED, connected_at=timezone.now())
+        for c in connections
+    ]
+    for number, credential in enumerate(credentials):
+        credential.payload.put({"key_1": f"secret-number-{number}-of-the-bench"})
+    Credential.objects.bulk_create(credentials, BATCH)
+    roles.grant_new(connections, by, by=by)

@@ -1,3 +1,4 @@
+from .bundling import export, one_import, upload
 from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
 from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
@@ -15,8 +16,8 @@ from .trying import try_operation
 
 __all__ = [
     "activity", "authorize", "callback", "delete", "deleted", "disable", "drop_environment",
-    "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "gallery", "guide",
-    "listing", "new", "own_sign_ins", "profile_connections", "readiness", "reconnect",
-    "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke", "sign_in_to",
-    "summary", "test", "try_operation", "try_service",
+    "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "export", "gallery",
+    "guide", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
+    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
+    "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
 ]  # fmt: skip
