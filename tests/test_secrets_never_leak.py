@@ -21,7 +21,8 @@ from connhub.connections import login_users
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
 from connhub.connections.bundles import exporting, imports
-from connhub.connections.models import Authorization, Connection, Credential, Import
+from connhub.connections.bundles.models import Import
+from connhub.connections.models import Authorization, Connection, Credential
 from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS

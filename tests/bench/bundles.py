@@ -35,8 +35,9 @@ def measure(count: int) -> None:
     from connhub.accounts.models import Role
     from connhub.audit.context import NOWHERE
     from connhub.connections.bundles import exporting, imports
+    from connhub.connections.bundles.models import Import
     from connhub.connections.bundles.preview import Decisions, fingerprint
-    from connhub.connections.models import Connection, Import
+    from connhub.connections.models import Connection
     from tests.bench.fill import fill_for_export
     from tests.factories import UserFactory
 

@@ -15,7 +15,7 @@ from connhub.accounts.models import User
 from connhub.audit.context import Context, current
 from connhub.audit.log import record
 from connhub.audit.models import Event
-from connhub.connections.models import Import
+from connhub.connections.bundles.models import Import
 from connhub.errors import Refusal
 from connhub.vault import passphrase
 from connhub.vault.keyring import CantOpen

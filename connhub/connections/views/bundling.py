@@ -19,9 +19,10 @@ from ..auth import is_interactive
 from ..bundle_forms import ALL, SHOWN, THESE, DecisionForm, ExportForm, UploadForm
 from ..bundles import exporting, imports
 from ..bundles.document import BadFile
+from ..bundles.models import Import
 from ..bundles.preview import Choice, State, fingerprint
 from ..forms import FilterForm
-from ..models import Connection, Import
+from ..models import Connection
 
 FILTERS = ("q", "show", "service", "status", "environment")
 PER_PAGE = 50

@@ -9,7 +9,8 @@ from django.utils import timezone
 from connhub.audit.context import NOWHERE
 from connhub.audit.models import Event
 from connhub.connections.bundles import document, imports
-from connhub.connections.models import Connection, Import
+from connhub.connections.bundles.models import Import
+from connhub.connections.models import Connection
 from connhub.sharing import roles
 from connhub.vault import passphrase
 from tests.conftest import CANARY
