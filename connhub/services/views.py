@@ -38,6 +38,7 @@ OPERATIONS, BY_PATH = 50, Order("path", "path", "pk")
 OAUTH = {"oauth2_code": "Authorization code", "oauth2_client_credentials": "Client credentials"}
 TYPES = {
     "oauth2_code": ("OAuth 2.0", "People sign in at the service, or ConnHub gets tokens itself."),
+    "oauth1": ("OAuth 1.0a", "People sign in at the service, and every call is signed."),
     "api_key": ("API key", "One or several keys in headers, the query string or a form body."),
     "bearer": ("Bearer token", "A token from the service in the Authorization header."),
     "basic": ("Basic", "User name and password in the Authorization header."),
@@ -48,7 +49,6 @@ TYPES = {
     ),
     "aws_sigv4": ("AWS SigV4", "Every call is signed with an AWS access key."),
     "none": ("No authentication", "A service that asks nobody who they are."),
-    "oauth1": ("OAuth 1.0a", "People sign in at the service, and every call is signed."),
 }
 
 
