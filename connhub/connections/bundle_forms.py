@@ -8,12 +8,11 @@ from django import forms
 from django.contrib.auth import authenticate
 from django.core import signing
 
-from connhub.forms import Described, SecretField, Switch
+from connhub.forms import NO_CONTROLS, Described, SecretField, Switch
 from connhub.vault import passphrase
 
 from .bundles.document import MAX_BYTES
 from .bundles.preview import Choice, Decisions, Entry
-from .fields import NO_CONTROLS
 from .models import LINK_NAME
 
 SALT = "connhub.connections.passphrase"

@@ -6,12 +6,10 @@ from typing import Any
 from django import forms
 from django.core.validators import RegexValidator
 
-from connhub.forms import SecretField
+from connhub.forms import NO_CONTROLS, SecretField
 from connhub.services.models import AuthMethod
 
 from .auth.base import Field, declared
-
-NO_CONTROLS = RegexValidator(r"^[^\x00-\x1f\x7f]*$", "Use a single line of ordinary characters.")
 
 
 def parameters_of(method: AuthMethod) -> list[Field]:

@@ -13,14 +13,14 @@ from connhub.accounts import environments
 from connhub.accounts.models import Environment, User
 from connhub.accounts.policies import may_use_all_environments
 from connhub.egress import guard
-from connhub.forms import Described, Switch
+from connhub.forms import NO_CONTROLS, Described, Switch
 from connhub.services import oauth_apps
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, OAuthApp, Service
 
 from .auth import METHODS, is_interactive
 from .auth.base import Field
-from .fields import NO_CONTROLS, form_field, parameters_of
+from .fields import form_field, parameters_of
 from .lifecycle import BadLinkName, Details
 from .models import LINK_NAME, AccessMode, Connection, Status, is_link_name
 

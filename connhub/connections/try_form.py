@@ -8,12 +8,12 @@ from urllib.parse import quote
 from django import forms
 
 from connhub.accounts.models import Environment
+from connhub.forms import NO_CONTROLS
 from connhub.services.models import Operation
 from connhub.services.operations import FORM
 
 from .calling.paths import require_canonical
 from .calling.refusals import BadPath
-from .fields import NO_CONTROLS
 from .models import Connection
 from .trying import Given
 

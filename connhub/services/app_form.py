@@ -4,9 +4,8 @@ from typing import Any
 
 from django import forms
 
-from connhub.forms import SecretField
+from connhub.forms import NO_CONTROLS, SecretField
 
-from .fields import NO_CONTROLS
 from .models import AuthMethod, OAuthApp
 
 

@@ -9,10 +9,10 @@ from django.core.validators import RegexValidator
 
 from connhub.egress import guard
 from connhub.egress.allowed import literal
+from connhub.forms import NO_CONTROLS
 
 from .addresses import PLACEHOLDER
 
-NO_CONTROLS = RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Use a single line of ordinary characters.")
 WIRE_NAME = RegexValidator(
     r"\A[A-Za-z0-9_.\[\]-]+\Z", "Use letters, digits, hyphens, dots and underscores."
 )

@@ -9,8 +9,8 @@ from django.db.models import Q
 from django.utils.functional import cached_property
 
 from connhub.accounts.models import User
-from connhub.connections.forms import NO_CONTROLS
 from connhub.connections.models import LINK_NAME, Connection
+from connhub.forms import NO_CONTROLS
 
 from . import policies, registration
 from .models import Integration, Membership, Project
