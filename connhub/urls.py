@@ -12,13 +12,16 @@ from connhub.connections.views import (
     sign_in_to,
 )
 from connhub.usage.api import api
-from connhub.usage.views import replace, usage
+from connhub.usage.views import availability, replace, usage
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="connections:list"), name="home"),
     path("", include("connhub.accounts.urls")),
     path("connections/<slug:link_name>/usage/", usage, name="connection_usage"),
     path("connections/<slug:link_name>/replace/", replace, name="connection_replace"),
+    path(
+        "connections/<slug:link_name>/availability/", availability, name="connection_availability"
+    ),
     path("connections/", include("connhub.connections.urls")),
     path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
     path("readiness/", readiness, name="readiness"),

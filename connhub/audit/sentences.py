@@ -48,6 +48,7 @@ SENTENCES = {
     "connection.revoked": "Revoked",
     "connection.revoked_at_provider": "Revocation at the service",
     "connection.deleted": "Deleted",
+    "connection.made_available": "Audience changed",
     "connection.replaced": "Replaced by another connection",
     "connection.took_over": "Took over from another connection",
     "connection.restored": "Restored, without its secret",

@@ -92,6 +92,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def for_summary(self):
         """With all that its own page shows."""
         whole = self.select_related("service", "auth_method__service", "created_by", "oauth_app")
+        whole = whole.select_related("availability__project", "availability__integration")
         operations = Operation.objects.filter(service=models.OuterRef("service"))
         return whole.prefetch_related(own_credentials()).annotate(
             has_operations=models.Exists(operations)

@@ -1,3 +1,4 @@
+from .availability import availability
 from .connecting import connections, deregister, register, usage
 from .integrations import create, flows, integrations
 from .keys import issue_key, keys, revoke_key
@@ -5,6 +6,6 @@ from .members import add_member, members, remove_member
 from .replacing import replace
 
 __all__ = [
-    "add_member", "connections", "create", "deregister", "flows", "integrations", "issue_key",
+    "add_member", "availability", "connections", "create", "deregister", "flows", "integrations", "issue_key",
     "keys", "members", "register", "remove_member", "replace", "revoke_key", "usage",
 ]  # fmt: skip

@@ -1,0 +1,76 @@
+"""Who in the account a connection is for: everybody, one project, or one integration."""
+
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+
+from connhub.accounts.models import User
+from connhub.audit.log import record
+from connhub.connections import policies as connection_policies
+from connhub.connections.models import Connection
+
+from . import policies
+from .models import Availability, Integration, Project, Registration
+from .registration import add, require_by_hand
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The whole account, unless a project or an integration is named."""
+
+    project: Project | None = None
+    integration: Integration | None = None
+
+    def __str__(self):
+        return str(self.project or self.integration or "Whole account")
+
+
+def audience_of(connection: Connection) -> Audience:
+    stored = Availability.objects.filter(connection=connection)
+    row = stored.select_related("project", "integration").first()
+    return Audience(row.project, row.integration) if row else Audience()
+
+
+def losing(connection: Connection, audience: Audience) -> QuerySet[Integration]:
+    """The integrations whose flows use it, or may, and could not any more."""
+    using = Integration.objects.filter(
+        pk__in=connection.registrations.values("integration").union(
+            connection.steps.exclude(flow__integration=None).values("flow__integration"),
+            connection.functions.exclude(integration=None).values("integration"),
+        )
+    )
+    if audience.project:
+        return using.exclude(project=audience.project)
+    return using.exclude(pk=audience.integration.pk) if audience.integration else using.none()
+
+
+@transaction.atomic
+def narrow(connection: Connection, to: Audience, *, by: User) -> None:
+    """Make a connection available to a project, an integration (which registers it) or everybody.
+
+    Integrations that it is then not available to can't call over it from the next call on.
+
+    Raises:
+        PermissionDenied: `by` is no admin of the connection, or the project or integration is
+            not theirs to bring connections into.
+        RegistrationNotOffered: it is an integration app.
+    """
+    connection = Connection.objects.locked(connection.pk)
+    connection_policies.require_admin(by, connection)
+    if to.project and to.project not in policies.projects_open_to(by):
+        raise PermissionDenied
+    if to.integration:
+        policies.require_admin(by, to.integration)
+        require_by_hand(to.integration)
+    if to == audience_of(connection):
+        return
+    Availability.objects.filter(connection=connection).delete()
+    if to != Audience():
+        Availability.objects.create(
+            connection=connection, project=to.project, integration=to.integration
+        )
+    if to.integration:
+        add(to.integration, connection, how=Registration.How.BY_HAND, by=by)
+    record("connection.made_available", by=by, on=connection, detail={"to": str(to)})
