@@ -230,7 +230,7 @@ class AvailabilityForm(forms.Form):
 
     def clean(self) -> None:
         super().clean()
-        to = self.cleaned_data.get("to")
+        to = self.cleaned_data.get("to", "")
         is_narrow = to in (self.PROJECT, self.INTEGRATION)
         if is_narrow and not self.cleaned_data.get(to) and to not in self.errors:
             self.add_error(to, "Choose one.")
