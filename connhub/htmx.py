@@ -42,9 +42,15 @@ def changed(request: HttpRequest, what: str, *, then, message: str = "") -> Http
     htmx = _details(request)
     if htmx and not _is_below(htmx, url):
         return _announce(what, message)
+    return sent_to(request, url, message=message)
+
+
+def sent_to(request: HttpRequest, then, *, message: str = "") -> HttpResponse:
+    """Take the browser to `then`, whatever page it is on, and say `message` there."""
+    url = resolve_url(then)
     if message:
         messages.success(request, message)
-    return HttpResponseClientRedirect(url) if htmx else HttpResponseSeeOther(url)
+    return HttpResponseClientRedirect(url) if _details(request) else HttpResponseSeeOther(url)
 
 
 def _details(request) -> HtmxDetails:

@@ -19,6 +19,7 @@ PAGES = (
     "/connections/?q=number+77",
     "/connections/?status=4",
     "/connections/c77/",
+    "/readiness/?gaps=1",
 )
 SERVICES = 1000
 GALLERY = (

@@ -5,9 +5,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRedirect
 
-from connhub.htmx import HttpResponseSeeOther, swap, wants_fragment
+from connhub.htmx import HttpResponseSeeOther, sent_to, swap, wants_fragment
 from connhub.services.models import Service
 from connhub.services.views import show_gallery
 
@@ -81,9 +80,7 @@ def _create(request, form, report, granted):
     if is_interactive(form.method) and not connection.login_user:
         return _go_on(request, connection, environment)
     more = " Each person signs in under Your sign-ins." if connection.login_user else ""
-    messages.success(request, f"{connection} is made.{more}")
-    here = connection.get_absolute_url()
-    return HttpResponseClientRedirect(here) if request.htmx else HttpResponseSeeOther(here)
+    return sent_to(request, connection, message=f"{connection} is made.{more}")
 
 
 def _go_on(request, connection, environment):

@@ -6,7 +6,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from connhub.accounts.models import Environment
-from connhub.htmx import changed
+from connhub.htmx import changed, sent_to
 
 from .. import duplicating, editing, lifecycle, policies, restoring
 from ..auth import is_interactive
@@ -95,7 +95,7 @@ def duplicate(request, link_name):
         context = {"connection": connection, "form": form}
         return render(request, "connections/duplicate.html", context)
     made = duplicating.duplicate(connection, **form.cleaned_data, by=request.user)
-    return changed(request, "connection", then=made, message=f"{made} is made, without the secret.")
+    return sent_to(request, made, message=f"{made} is made, without the secret.")
 
 
 @sensitive_post_parameters()

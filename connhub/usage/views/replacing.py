@@ -3,7 +3,7 @@ from django.views.decorators.http import require_http_methods
 
 from connhub.connections.models import Connection
 from connhub.connections.policies import require_admin
-from connhub.htmx import changed
+from connhub.htmx import sent_to
 
 from .. import replacing
 from ..forms import ReplaceForm
@@ -25,6 +25,6 @@ def replace(request, link_name):
         if form.was_seen and "preview" not in request.POST:
             replacing.replace(connection, by_connection=new, by=request.user)
             said = f"Everything that used {connection} uses {new} now."
-            return changed(request, "connection", then=new, message=said)
+            return sent_to(request, new, message=said)
         context |= {"new": new, "preview": replacing.preview(connection, new)}
     return render(request, "usage/replace.html", context)
