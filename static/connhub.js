@@ -112,6 +112,12 @@
     if (button) copy(button).catch(() => toast("The browser refused to copy. Select the text and copy it.", "bad"));
   });
 
+  // One tick for the whole page.
+  on("change", ({ target }) => {
+    if (!target.matches("[data-select-all]")) return;
+    for (const box of target.closest("table").querySelectorAll("td.pick input")) box.checked = target.checked;
+  });
+
   // Keys: "/" searches; in a menu the arrows move and Escape closes.
   const step = { ArrowDown: 1, ArrowUp: -1 };
   on("keydown", (event) => {
@@ -123,7 +129,7 @@
     } else if (menu?.open && key === "Escape") {
       menu.open = false;
       $("summary", menu).focus();
-    } else if (menu && key in step) {
+    } else if (menu && key in step && !target.closest("input, select")) {
       event.preventDefault();
       menu.open = true;
       const items = [...menu.querySelectorAll(".panel :is(a, button)")];

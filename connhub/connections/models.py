@@ -52,7 +52,7 @@ class AccessMode(models.TextChoices):
 
 
 SHOWN = (
-    *("name", "link_name", "status", "login_user"),
+    *("name", "link_name", "status", "login_user", "tags"),
     *("created_at", "modified_at", "disabled_at"),
 )
 SHOWN_OF_SERVICE = (

@@ -7,6 +7,7 @@ urlpatterns = [
     path("", views.listing, name="list"),
     path("new/", views.gallery, name="gallery"),
     path("new/<slug:slug>/", views.new, name="new"),
+    path("bulk-actions/", views.bulk_action, name="bulk_action"),
     path("export/", views.export, name="export"),
     path("import/", views.upload, name="import"),
     path("import/<uuid:pk>/", views.one_import, name="one_import"),
