@@ -72,10 +72,10 @@ def queries_of(client, url, headers=None) -> int:
 @pytest.mark.parametrize(
     ("url", "headers", "queries"),
     [
-        ("/connections/", None, 14),
-        ("/connections/", FRAGMENT, 9),
-        ("/connections/?show=mine&q=c&status=1&environment=staging&sort=status", None, 14),
-        ("/profile/connections/", None, 14),
+        ("/connections/", None, 16),
+        ("/connections/", FRAGMENT, 10),
+        ("/connections/?show=mine&q=c&status=1&environment=staging&sort=status", None, 16),
+        ("/profile/connections/", None, 16),
         ("/connections/c0/", None, 11),
         ("/connections/c0/", FRAGMENT, 10),
     ],

@@ -21,6 +21,7 @@ from ..fields import parameters_of
 from ..forms import FILTERS, SHOW, FilterForm, ReadinessForm
 from ..guide import snippets
 from ..models import Connection, Status, learn_places
+from ..preferences import COLUMNS, columns_of, query_of
 
 
 @require_safe
@@ -57,12 +58,16 @@ def _listing(request, page_template, *, only_own=False):
         "orders": rows.ORDERS,
         "environments": environments,
         "bulk_actions": ACTIONS.values(),
+        "columns": columns_of(request.user),
+        "headings": COLUMNS,
+        "can_save": bool(query_of(filters.wanted)),
     }
     if not wants_fragment(request):
         owners = User.objects.filter(pk__in=visible.values("created_by")).only("name")
         context |= {
             "attention": attention_for(request.user),
             "owners": owners,
+            "saved_views": request.user.saved_views.all(),
             "integrations": rows.integrations_for(request.user).only("slug", "name"),
         }
         return render(request, page_template, context)
