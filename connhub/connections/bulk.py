@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
-from connhub.accounts.models import User
+from connhub.accounts.models import Environment, User
 from connhub.errors import Link, Refusal
 
 from . import lifecycle
@@ -17,7 +17,9 @@ from .tagging import retag
 
 NOT_YOURS = "You don't administer it."
 GONE = "It is gone, or not shared with you."
-USED_LATELY = "It was used in the last 7 days where it matters most. Do this on its own page."
+USED_LATELY = (
+    "{} used it in the last 7 days. Do this on its own page, where its link name is asked for."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _one(
     if connection is None:
         return Outcome(name, None, False, GONE)
     if connection.pk in busy:
-        return Outcome(name, connection, False, USED_LATELY)
+        text = USED_LATELY.format(Environment.objects.order_by("position").last())
+        return Outcome(name, connection, False, text)
     try:
         act(connection)
     except PermissionDenied:

@@ -110,6 +110,7 @@ def test_tag_too_many_is_said_of_that_row_alone(client, two):
         {},
         {"action": "explode", "link_name": "one"},
         {"action": "enable"},
+        {"action": "enable", "link_name": [f"c{number}" for number in range(201)]},
         {"action": "tag", "link_name": "one"},
         {"action": "tag", "link_name": "one", "tags": "x" * 31},
         {"action": "tag", "link_name": "one", "tags": ",".join(map(str, range(11)))},

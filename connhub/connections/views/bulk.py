@@ -1,6 +1,8 @@
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
+from connhub.accounts.models import Environment
+
 from .. import bulk, listing
 from ..models import Connection
 from ..tagging import BadTags, parsed
@@ -12,7 +14,7 @@ MOST = 200
 def bulk_action(request):
     """One action on the rows that were ticked; what breaks something is asked about first."""
     action = bulk.ACTIONS.get(request.POST.get("action", ""))
-    names = list(dict.fromkeys(request.POST.getlist("link_name")))[:MOST]
+    names = list(dict.fromkeys(request.POST.getlist("link_name")))
     error = _error(action, names)
     tags = []
     if action and action.takes_tags and not error:
@@ -34,6 +36,8 @@ def bulk_action(request):
 def _error(action, names):
     if action is None:
         return "Choose what to do with the connections."
+    if len(names) > MOST:
+        return f"That is too many at once: take {MOST} at most."
     return "" if names else "Tick the connections first."
 
 
@@ -42,4 +46,5 @@ def _asked(request, action, names):
     connections = list(visible.select_related("service"))
     uses = listing.uses([connection.pk for connection in connections], request.user)
     rows = [(connection, uses[connection.pk]) for connection in connections]
-    return {"action": action, "rows": rows}
+    highest = Environment.objects.order_by("position").last()
+    return {"action": action, "rows": rows, "highest": highest}
