@@ -112,7 +112,13 @@
     if (button) copy(button).catch(() => toast("The browser refused to copy. Select the text and copy it.", "bad"));
   });
 
-  // Keys: "/" searches; in a menu the arrows move and Escape closes.
+  // One tick for the whole page.
+  on("change", ({ target }) => {
+    if (!target.matches("[data-select-all]")) return;
+    for (const box of target.closest("table").querySelectorAll("td.pick input")) box.checked = target.checked;
+  });
+
+  // Keys: "/" searches, "?" lists the keys, the arrows go from row to row; in a menu the arrows move and Escape closes.
   const step = { ArrowDown: 1, ArrowUp: -1 };
   on("keydown", (event) => {
     const { key, target } = event;
@@ -120,10 +126,17 @@
     if (key === "/" && !event.ctrlKey && !event.metaKey && !target.closest("input, textarea, select, dialog")) {
       event.preventDefault();
       $("#search")?.focus();
+    } else if (key === "?" && !target.closest("input, textarea, select, dialog")) {
+      $('[aria-keyshortcuts="?"]')?.click();
+    } else if (!menu && key in step && !target.closest("input, textarea, select, dialog") && $("#connections tbody")) {
+      event.preventDefault();
+      const names = [...document.querySelectorAll("#connections td.name a")];
+      const row = names.indexOf($("td.name a", target.closest("#connections tbody tr") ?? document.createElement("tr")));
+      names.at(Math.min(Math.max(row + step[key], 0), names.length - 1))?.focus();
     } else if (menu?.open && key === "Escape") {
       menu.open = false;
       $("summary", menu).focus();
-    } else if (menu && key in step) {
+    } else if (menu && key in step && !target.closest("input, select")) {
       event.preventDefault();
       menu.open = true;
       const items = [...menu.querySelectorAll(".panel :is(a, button)")];

@@ -53,6 +53,7 @@ SENTENCES = {
     "connection.took_over": "Took over from another connection",
     "connection.restored": "Restored, without its secret",
     "connection.duplicated": "Duplicated",
+    "connection.tagged": "Tags changed",
     "connection.exported": "Exported",
     "connection.imported": "Imported",
     "import.refused": "A file to import was refused",

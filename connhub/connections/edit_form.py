@@ -27,11 +27,13 @@ class EditForm(ConnectionForm):
         self.stored_at = self._since_when()
         app = connection.oauth_app
         self.own_app = app if app and not app.shared else None
+        self.kept_tags = connection.tags
         super().__init__(*args, method=connection.auth_method, **kwargs)
         self.initial.update(
             {PARAMETER + name: value for name, value in self.stored.parameters.items()},
             name=connection.name,
             description=connection.description,
+            tags=", ".join(connection.tags),
             access_mode=connection.access_mode,
             login_user=connection.login_user,
             **self._scopes(),

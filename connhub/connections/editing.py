@@ -143,6 +143,9 @@ def _change_words(connection: Connection, details: Details) -> list[str]:
         if getattr(connection, name) != getattr(details, name):
             setattr(connection, name, getattr(details, name))
             changed.append(name)
+    if list(details.tags) != connection.tags:
+        connection.tags = list(details.tags)
+        changed.append("tags")
     return changed
 
 

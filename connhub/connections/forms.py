@@ -23,6 +23,7 @@ from .auth.base import Field
 from .fields import form_field, parameters_of
 from .lifecycle import BadLinkName, Details
 from .models import LINK_NAME, AccessMode, Connection, Status, is_link_name
+from .tagging import LONGEST, MOST, BadTags, parsed
 
 PARAMETER, SECRET = "p_", "s_"
 LINK_NAME_RULE = RegexValidator(
@@ -38,6 +39,7 @@ MODES = [
         Described("Proxy and credentials", "Flows may also fetch the secret."),
     ),
 ]
+FILTERS = ("q", "show", "service", "status", "environment", "tag", "owner", "integration")
 SHOW = [("mine", "Created by me"), ("shared", "Shared with me")]
 
 
@@ -51,6 +53,9 @@ class FilterForm(forms.Form):
         required=False, coerce=int, empty_value=None, choices=Status.choices
     )
     environment = forms.ChoiceField(required=False)
+    tag = forms.CharField(required=False, max_length=40)
+    owner = forms.IntegerField(required=False, min_value=1, max_value=2**31)
+    integration = forms.SlugField(required=False, max_length=50)
     sort = forms.ChoiceField(
         required=False, choices=[(name, name) for name in ("name", "status", "created", "modified")]
     )
@@ -100,6 +105,12 @@ class ConnectionForm(forms.Form):
 
     name = forms.CharField(label="Connection name", max_length=80, validators=[NO_CONTROLS])
     description = forms.CharField(max_length=300, required=False, validators=[NO_CONTROLS])
+    tags = forms.CharField(
+        max_length=1000,
+        required=False,
+        validators=[NO_CONTROLS],
+        help_text=f"Separated by commas: at most {MOST}, of {LONGEST} characters each.",
+    )
     access_mode = forms.ChoiceField(
         choices=MODES,
         initial=AccessMode.PROXY,
@@ -113,10 +124,19 @@ class ConnectionForm(forms.Form):
         help_text="Each person signs in with their own account, and a flow acts for the one it"
         " names. The connection has no credential of its own.",
     )
-    field_order = ["name", "link_name", "description", "access_mode", "environment", "login_user"]
+    field_order = [
+        "name",
+        "link_name",
+        "description",
+        "tags",
+        "access_mode",
+        "environment",
+        "login_user",
+    ]
 
     stored_at: datetime | None = None  # since when there are secrets
     own_app: OAuthApp | None = None
+    kept_tags: Sequence[str] = ()  # as they are, where they stay as they are
     unserved: Sequence[Environment | None] = ()
 
     def __init__(self, *args: Any, method: AuthMethod, **kwargs: Any) -> None:
@@ -192,6 +212,14 @@ class ConnectionForm(forms.Form):
             help_text="Separated by spaces, as the service's documentation spells them.",
         )
 
+    def clean_tags(self) -> list[str]:
+        if self.fields["tags"].has_changed(self["tags"].initial, self.cleaned_data["tags"]):
+            try:
+                return parsed(self.cleaned_data["tags"])
+            except BadTags as refusal:
+                raise forms.ValidationError(refusal.text) from None
+        return list(self.kept_tags)
+
     def clean(self) -> dict[str, Any]:
         super().clean()
         self._check_addresses()
@@ -247,6 +275,7 @@ class ConnectionForm(forms.Form):
         return Details(
             name=cleaned["name"],
             description=cleaned["description"],
+            tags=cleaned["tags"],
             access_mode=cleaned.get("access_mode") or default_mode,
             login_user=cleaned.get("login_user", False),
             scopes=list(dict.fromkeys(scopes)),

@@ -1,6 +1,6 @@
 """What a destructive act would break: who uses a connection, where, and how lately."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +90,17 @@ def impact_of(connection: Connection, by: User) -> Impact:
         last_used_at=max(last, default=None),
         must_type=highest is not None and highest > timezone.now() - RECENT,
     )
+
+
+def used_lately(connections: Iterable[Connection]) -> set[int]:
+    """The keys of those whose link name would have to be typed, in two queries however many."""
+    highest = Environment.objects.order_by("position").last()
+    used = Connection.objects.filter(
+        pk__in=[connection.pk for connection in connections],
+        call_days__environment=highest,
+        call_days__last_at__gt=timezone.now() - RECENT,
+    )
+    return set(used.values_list("pk", flat=True))
 
 
 def _affected(connection: Connection, by: User) -> Iterator[Affected]:

@@ -35,6 +35,7 @@ from .models import (
     Status,
     learn_places,
 )
+from .tagging import HasTag
 
 DAYS = 30
 ORDERS = {
@@ -95,7 +96,7 @@ def rows(
     found = page(queryset.for_listing(), ORDERS[sort], params)
     learn_places(found.rows)
     ids = [connection.pk for connection in found.rows]
-    use, days, people = _use(ids, user), _calls(ids), admins(ids)
+    use, days, people = uses(ids, user), _calls(ids), admins(ids)
     built = [
         Row(
             connection,
@@ -114,14 +115,8 @@ def stages(connection: Connection, environments: list[Environment]) -> list[Stag
     return [Stage(environment, connection.standing_in(environment)) for environment in environments]
 
 
-def needing_attention(user: User) -> QuerySet[Connection]:
-    """What only a person can put right, worst first."""
-    mine = roles.administered_by(user, Connection)
-    failing = Connection.objects.live().filter(mine, status__gte=Status.FAILING)
-    return failing.order_by("-status", "link_name")
-
-
-def _use(ids: list[int], user: User) -> dict[int, Use]:
+def uses(ids: list[int], user: User) -> dict[int, Use]:
+    """By connection, in one query however many."""
     found = Connection.objects.filter(pk__in=ids).order_by()
     administered = roles.administered(user, Connection).filter(pk=OuterRef("pk"))
     return {
@@ -199,6 +194,11 @@ def calls_by_day(connection: Connection) -> list[dict]:
     ]
 
 
+def integrations_for(user: User) -> QuerySet:
+    """Those that the person sees, for the filter by integration."""
+    return _related("integrations").objects.visible_to(user)
+
+
 def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> ConnectionQuerySet:
     """Narrowed by what the filter form says (its cleaned data)."""
     if text := wanted.get("q"):
@@ -212,9 +212,16 @@ def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> Conne
         serving = Credential.objects.own().filter(place).values("connection")
         open_there = Q(login_user=True, pk__in=Settings.objects.filter(place).values("connection"))
         queryset = queryset.filter(Q(pk__in=serving) | open_there)
+    if tag := wanted.get("tag"):
+        queryset = queryset.filter(HasTag(tag))
+    if owner := wanted.get("owner"):
+        queryset = queryset.filter(created_by=owner)
+    if integration := wanted.get("integration"):
+        seen = integrations_for(user).filter(slug=integration)
+        queryset = queryset.filter(integrations__in=seen)
     whose = {"mine": Q(created_by=user), "shared": ~Q(created_by=user)}
-    if owner := wanted.get("show"):
-        queryset = queryset.filter(whose[owner])
-        if owner == "shared":
+    if show := wanted.get("show"):
+        queryset = queryset.filter(whose[show])
+        if show == "shared":
             queryset = queryset.filter(roles.administered_by(user, Connection))
     return queryset

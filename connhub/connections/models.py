@@ -14,6 +14,8 @@ from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
 
 from .bundles.models import Import as Import
+from .preferences import ListingColumns as ListingColumns
+from .preferences import SavedView as SavedView
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
@@ -52,7 +54,7 @@ class AccessMode(models.TextChoices):
 
 
 SHOWN = (
-    *("name", "link_name", "status", "login_user"),
+    *("name", "link_name", "status", "login_user", "tags"),
     *("created_at", "modified_at", "disabled_at"),
 )
 SHOWN_OF_SERVICE = (

@@ -359,3 +359,14 @@ def test_moved_connection_gives_up_the_other_credentials_that_would_move(
         Status.RECONNECT_NEEDED,
     )
     assert again(connected).status == Status.CONNECTED
+
+
+def test_tags_hold_at_once(ada):
+    connection = connect(ada, tags=["old"])
+    changed = Details(name="Billing", tags=["new"])
+
+    edit(connection, changed, by=ada)
+
+    connection.refresh_from_db()
+    assert connection.tags == ["new"]
+    assert Event.objects.about(connection)[0].fields == ["tags"]

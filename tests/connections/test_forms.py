@@ -422,6 +422,7 @@ def test_edit_starts_from_what_is_stored(ada, oauth):
     assert shown == {
         "name": "CRM",
         "description": "Ours",
+        "tags": "",
         "access_mode": "proxy",
         "login_user": False,
         "client_id": "id",
@@ -516,3 +517,32 @@ def test_client_id_may_come_with_help(ada, oauth):
     oauth.config["help"] = "Under Apps."
 
     assert create(oauth, ada).fields["client_id"].help_text == "Under Apps."
+
+
+# --- Tags -----------------------------------------------------------------------------------------
+
+
+def test_tags_are_separated_by_commas_and_kept_once(method, ada):
+    form = create(method, ada, tags=" eu west ,Finance,, finance")
+
+    assert form.is_valid()
+    assert form.details.tags == ["eu west", "Finance"]
+
+
+@pytest.mark.parametrize("tags", ["x" * 31, ",".join(map(str, range(11)))])
+def test_too_many_or_too_long_tags_are_refused_beside_the_field(method, ada, tags):
+    assert errors(create(method, ada, tags=tags)) == {
+        "tags": ["Use at most 10 tags of at most 30 characters."]
+    }
+
+
+def test_tags_that_came_in_larger_stay_while_they_are_left_alone(method, ada):
+    connection = connect(ada, method=method, tags=["x" * 40])
+    data = {"name": "Other", "access_mode": "proxy", "tags": "x" * 40}
+
+    kept = EditForm(data, connection=connection)
+    changed = EditForm(data | {"tags": "y" * 40}, connection=connection)
+
+    assert kept.is_valid()
+    assert kept.details.tags == ["x" * 40]
+    assert not changed.is_valid()

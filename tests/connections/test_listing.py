@@ -5,8 +5,10 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import strip_tags
 
 from connhub.accounts.models import Environment, Team
+from connhub.audit.log import record
 from connhub.connections import lifecycle, listing
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
@@ -70,10 +72,10 @@ def queries_of(client, url, headers=None) -> int:
 @pytest.mark.parametrize(
     ("url", "headers", "queries"),
     [
-        ("/connections/", None, 12),
-        ("/connections/", FRAGMENT, 9),
-        ("/connections/?show=mine&q=c&status=1&environment=staging&sort=status", None, 12),
-        ("/profile/connections/", None, 12),
+        ("/connections/", None, 16),
+        ("/connections/", FRAGMENT, 10),
+        ("/connections/?show=mine&q=c&status=1&environment=staging&sort=status", None, 16),
+        ("/profile/connections/", None, 16),
         ("/connections/c0/", None, 11),
         ("/connections/c0/", FRAGMENT, 10),
     ],
@@ -259,6 +261,30 @@ def test_filter_by_service(signed_in, three):
     assert listed(signed_in, service=three.slug) == ["archive", "Billing"]
 
 
+def test_filter_by_tag(signed_in, three):
+    Connection.objects.filter(link_name="billing").update(tags=["Finance", 'é "quoted"'])
+    Connection.objects.filter(link_name="old").update(tags=["Finances"])
+
+    found = [listed(signed_in, tag=tag) for tag in ("Finance", 'é "quoted"', "Fin", "%")]
+
+    assert found == [["Billing"], ["Billing"], [], []]
+
+
+def test_filter_by_owner_and_by_an_integration_that_they_see(signed_in, ada, bob, three):
+    theirs = connect(bob, method=AuthMethodFactory(), name="Theirs", link_name="theirs")
+    roles.grant(theirs, ada, by=bob)
+    seen, unseen = IntegrationFactory(), IntegrationFactory()
+    roles.grant(seen, ada, by=ada)
+    for integration in (seen, unseen):
+        integration.connections.add(theirs)
+
+    assert listed(signed_in, owner=bob.pk) == ["Theirs"]
+    assert listed(signed_in, integration=seen.slug) == ["Theirs"]
+    assert listed(signed_in, integration=unseen.slug) == []
+    assert len(listed(signed_in, owner="x")) == 4
+    assert list(signed_in.get("/connections/").context["integrations"]) == [seen]
+
+
 def test_services_that_nobody_connected_to_here_are_not_offered(client, eve, three):
     client.force_login(eve)
 
@@ -357,8 +383,9 @@ def test_page_says_how_many_there_are(signed_in, three):
 # --- What needs a person --------------------------------------------------------------------------
 
 
-def attention(client) -> list[str]:
-    return [str(connection) for connection in client.get("/connections/").context["attention"]]
+def attention(client) -> tuple[int, str]:
+    found = client.get("/connections/").context["attention"]
+    return (found.total, str(found.connection)) if found else (0, "")
 
 
 def test_what_needs_a_person_stands_above_worst_first(signed_in, three):
@@ -368,18 +395,44 @@ def test_what_needs_a_person_stands_above_worst_first(signed_in, three):
 
     page = signed_in.get("/connections/").content.decode()
 
-    assert (calm, attention(signed_in)) == ([], ["CRM", "Billing"])
-    assert "Several connections need you." in page
+    assert (calm, attention(signed_in)) == ((0, ""), (2, "CRM"))
+    assert "2 connections need you." in page
+    assert "?sort=status" in page
 
 
-def test_one_that_needs_a_person_is_named(signed_in, connection):
+def test_one_that_needs_a_person_is_told_in_words(signed_in, ada, connection):
+    staging = Environment.objects.get(slug="staging")
+    keep(connection, Granted({"key_1": "x"}), environment=staging)
+    Credential.objects.filter(environment=staging).update(status=Status.RECONNECT_NEEDED)
     Connection.objects.update(status=Status.RECONNECT_NEEDED)
+    integration = IntegrationFactory()
+    for number in range(2):
+        flow = Flow.objects.create(slug=f"f{number}", name=f"F{number}", integration=integration)
+        Step.objects.create(flow=flow, name="step", kind="export", connection=connection)
+    record("connection.reconnect_needed", on=connection)
 
-    assert "1 connection needs you." in signed_in.get("/connections/").content.decode()
+    page = signed_in.get("/connections/").content.decode()
+    banner = page[page.index('class="banner') : page.index('class="filters"')]
+    words = " ".join(strip_tags(banner[banner.index("<b>") :]).split())
+
+    assert words.startswith(
+        "1 connection needs you. Billing lost its authorization in staging just now;"
+        " 2 flows are failing. Reconnect"
+    )
+    assert 'href="/connections/billing/reconnect/?environment=staging"' in banner
+
+
+def test_one_that_is_switched_off_needs_nobody_and_says_so(signed_in, connection):
+    Connection.objects.update(status=Status.FAILING, disabled_at=timezone.now())
+
+    page = signed_in.get("/connections/")
+
+    assert page.context["attention"] is None
+    assert '<span class="pill idle">Disabled</span>' in page.content.decode()
 
 
 def test_super_admins_are_not_bothered_with_what_is_not_theirs(client, root, three):
     Connection.objects.update(status=Status.FAILING)
     client.force_login(root)
 
-    assert attention(client) == []
+    assert attention(client) == (0, "")

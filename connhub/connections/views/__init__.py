@@ -1,9 +1,11 @@
+from .bulk import bulk_action
 from .bundling import export, one_import, upload
 from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
 from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
 from .environments import drop_environment, environment
 from .looking import activity, guide, listing, profile_connections, readiness, summary
+from .preferring import columns, delete_view, keys, saved_views
 from .rehearsing import try_service
 from .signing_in import (
     everybodys_sign_ins,
@@ -15,9 +17,9 @@ from .signing_in import (
 from .trying import try_operation
 
 __all__ = [
-    "activity", "authorize", "callback", "delete", "deleted", "disable", "drop_environment",
+    "activity", "authorize", "bulk_action", "callback", "columns", "delete", "delete_view", "deleted", "disable", "drop_environment",
     "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "export", "gallery",
-    "guide", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
-    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
+    "guide", "keys", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
+    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke", "saved_views",
     "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
 ]  # fmt: skip

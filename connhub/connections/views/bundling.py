@@ -21,10 +21,9 @@ from ..bundles import exporting, imports
 from ..bundles.document import BadFile
 from ..bundles.models import Import
 from ..bundles.preview import Choice, State, fingerprint
-from ..forms import FilterForm
+from ..forms import FILTERS, FilterForm
 from ..models import Connection
 
-FILTERS = ("q", "show", "service", "status", "environment")
 PER_PAGE = 50
 
 

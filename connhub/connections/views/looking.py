@@ -2,7 +2,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from connhub.accounts.models import Environment
+from connhub.accounts.models import Environment, User
 from connhub.audit.models import Event
 from connhub.audit.views import NEWEST
 from connhub.htmx import wants_fragment
@@ -14,11 +14,14 @@ from .. import listing as rows
 from .. import policies, sign_ins, testing
 from .. import readiness as board
 from ..access import base_url_for, main_settings
+from ..attention import attention_for
 from ..auth import METHODS, is_interactive
+from ..bulk import ACTIONS
 from ..fields import parameters_of
-from ..forms import SHOW, FilterForm, ReadinessForm
+from ..forms import FILTERS, SHOW, FilterForm, ReadinessForm
 from ..guide import snippets
 from ..models import Connection, Status, learn_places
+from ..preferences import COLUMNS, columns_of, query_of
 
 
 @require_safe
@@ -49,16 +52,24 @@ def _listing(request, page_template, *, only_own=False):
         "page_text": f"{len(page.rows)} of {total:,} · sorted by {sorting}",
         "show_choices": [("", "All"), *SHOW],
         "filters": filters.wanted,
-        "is_filtered": any(
-            filters.wanted.get(n) for n in ("q", "show", "service", "status", "environment")
-        ),
+        "is_filtered": any(filters.wanted.get(name) for name in FILTERS),
         "services": services,
         "statuses": Status,
         "orders": rows.ORDERS,
         "environments": environments,
+        "bulk_actions": ACTIONS.values(),
+        "columns": columns_of(request.user),
+        "headings": COLUMNS,
+        "can_save": bool(query_of(filters.wanted)),
     }
     if not wants_fragment(request):
-        context["attention"] = list(rows.needing_attention(request.user)[:3])
+        owners = User.objects.filter(pk__in=visible.values("created_by")).only("name")
+        context |= {
+            "attention": attention_for(request.user),
+            "owners": owners,
+            "saved_views": request.user.saved_views.all(),
+            "integrations": rows.integrations_for(request.user).only("slug", "name"),
+        }
         return render(request, page_template, context)
     return render(request, "connections/_table.html", context)
 

@@ -1,0 +1,123 @@
+"""The same done to many connections: each by itself, so that one that fails stops no other."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+
+from connhub.accounts.models import Environment, User
+from connhub.errors import Link, Refusal
+
+from . import lifecycle
+from .impact import used_lately
+from .models import Connection
+from .tagging import retag
+
+NOT_YOURS = "You don't administer it."
+GONE = "It is gone, or not shared with you."
+USED_LATELY = (
+    "{} used it in the last 7 days. Do this on its own page, where its link name is asked for."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What may be done to many; `breaks` says what would stop, where something would."""
+
+    name: str
+    label: str
+    done: str
+    run: Callable[..., None]
+    breaks: str = ""
+    takes_tags: bool = False
+
+
+def _disable(connection: Connection, by: User) -> None:
+    lifecycle.set_disabled(connection, True, by=by)
+
+
+def _enable(connection: Connection, by: User) -> None:
+    lifecycle.set_disabled(connection, False, by=by)
+
+
+def _delete(connection: Connection, by: User) -> None:
+    lifecycle.delete(connection, by=by)
+
+
+def _tag(connection: Connection, by: User, tags: Sequence[str]) -> None:
+    retag(connection, add=tags, by=by)
+
+
+def _untag(connection: Connection, by: User, tags: Sequence[str]) -> None:
+    retag(connection, remove=tags, by=by)
+
+
+ACTIONS = {
+    action.name: action
+    for action in (
+        Action("tag", "Add tags", "Tagged.", _tag, takes_tags=True),
+        Action("untag", "Remove tags", "Untagged.", _untag, takes_tags=True),
+        Action("enable", "Enable", "Enabled.", _enable),
+        Action(
+            "disable",
+            "Disable",
+            "Disabled.",
+            _disable,
+            breaks="Every call over them fails until somebody enables them again.",
+        ),
+        Action(
+            "delete",
+            "Delete",
+            "Deleted.",
+            _delete,
+            breaks="Their secrets are destroyed here and at the services. Their link names stay taken.",
+        ),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it for one connection (None: there is no such one to be seen)."""
+
+    link_name: str
+    connection: Connection | None
+    done: bool
+    text: str
+    links: Sequence[Link] = ()
+
+
+def run(
+    action: Action, link_names: Iterable[str], *, by: User, tags: Sequence[str] = ()
+) -> list[Outcome]:
+    """Do it to each, in a transaction of its own, and say what came of it in the order asked for.
+
+    What would break calls of the highest environment is left alone: that asks for its link name.
+    """
+    wanted = list(dict.fromkeys(link_names))
+    visible = Connection.objects.visible_to(by).filter(link_name__in=wanted)
+    found = {each.link_name: each for each in visible.select_related("service")}
+    busy = used_lately(found.values()) if action.breaks else set()
+    act = partial(action.run, by=by, tags=tags) if action.takes_tags else partial(action.run, by=by)
+    return [_one(name, found.get(name), action, act, busy) for name in wanted]
+
+
+def _one(
+    name: str, connection: Connection | None, action: Action, act: Any, busy: set[int]
+) -> Outcome:
+    if connection is None:
+        return Outcome(name, None, False, GONE)
+    if connection.pk in busy:
+        text = USED_LATELY.format(Environment.objects.order_by("position").last())
+        return Outcome(name, connection, False, text)
+    try:
+        act(connection)
+    except PermissionDenied:
+        return Outcome(name, connection, False, NOT_YOURS)
+    except Connection.DoesNotExist:
+        return Outcome(name, None, False, GONE)
+    except Refusal as refusal:
+        return Outcome(name, connection, False, refusal.text, refusal.links)
+    return Outcome(name, connection, True, action.done)
