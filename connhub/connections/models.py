@@ -17,7 +17,7 @@ from .bundles.models import Import as Import
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import", "deleted"})
+RESERVED = frozenset({"new", "export", "import", "deleted", "tests"})
 
 
 def is_link_name(text: str) -> bool:
@@ -317,6 +317,8 @@ class Credential(models.Model):
     tested_at = models.DateTimeField(null=True, blank=True)
     test_report = models.JSONField(default=dict, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # Of the server, as the last test saw it.
+    certificate_ends_at = models.DateTimeField(null=True, blank=True)
 
     objects = CredentialQuerySet.as_manager()
 
