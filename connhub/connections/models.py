@@ -13,6 +13,8 @@ from connhub.sharing import roles
 from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
 
+from .bulk.models import BulkTest as BulkTest
+from .bulk.models import BulkTestRow as BulkTestRow
 from .bundles.models import Import as Import
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from . import guard, tcp, tls
 from .failures import unreachable
@@ -72,7 +73,7 @@ def reach(host: str, port: int) -> Reached:
 
 
 def _facts(connection: ssl.SSLSocket) -> tuple[str, datetime]:
-    certificate = connection.getpeercert() or {}
+    certificate: Any = connection.getpeercert() or {}
     ends_at = datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
     parts = dict(pair for part in certificate.get("subject", ()) for pair in part)
     others = [name for _, name in certificate.get("subjectAltName", ())]

@@ -1,3 +1,4 @@
+from .bulk_testing import bulk_test, one_bulk_test
 from .bundling import export, one_import, upload
 from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
@@ -15,9 +16,10 @@ from .signing_in import (
 from .trying import try_operation
 
 __all__ = [
-    "activity", "authorize", "callback", "delete", "deleted", "disable", "drop_environment",
-    "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "export", "gallery",
-    "guide", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
+    "activity", "authorize", "bulk_test", "callback", "delete", "deleted", "disable",
+    "drop_environment", "duplicate", "edit", "enable", "environment", "everybodys_sign_ins",
+    "export", "gallery", "guide", "listing", "new", "one_bulk_test", "one_import", "own_sign_ins",
+    "profile_connections", "readiness",
     "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
     "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
 ]  # fmt: skip
