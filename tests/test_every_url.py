@@ -29,6 +29,7 @@ SOMETHING = {
     ".pk": ["1"],
     "pk": ["1"],
     "connections:remove_sign_in.pk": ["00000000-0000-0000-0000-000000000000"],
+    "connections:one_bulk_test.pk": ["00000000-0000-0000-0000-000000000000"],
     "connections:one_import.pk": ["00000000-0000-0000-0000-000000000000"],
     "usage:revoke_key.pk": ["00000000-0000-0000-0000-000000000000"],
 }

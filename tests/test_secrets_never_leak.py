@@ -16,10 +16,13 @@ from django.test import Client
 
 from connhub.accounts import environments
 from connhub.accounts.models import User
+from connhub.audit.context import NOWHERE
 from connhub.audit.models import Event
 from connhub.connections import login_users
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
+from connhub.connections.bulk_tests import testing as bulk
+from connhub.connections.bulk_tests.models import BulkTest
 from connhub.connections.bundles import exporting, imports
 from connhub.connections.bundles.models import Import
 from connhub.connections.models import Authorization, Connection, Credential
@@ -129,6 +132,7 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
         | {
             "token": [token],
             "connections:one_import.pk": [plant_import(ada).pk],
+            "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
         }
     )
 
@@ -138,6 +142,14 @@ def plant_import(by: User) -> Import:
     mine = Connection.objects.administered_by(by)
     file = exporting.export(mine, with_secrets=True, sealed_under=PASSPHRASE, by=by)
     return imports.keep(imports.open_file(file, PASSPHRASE, by=by), by=by)
+
+
+def plant_bulk_test(by: User) -> BulkTest:
+    """Tests of all that they administer, of which the first was made."""
+    mine = Connection.objects.administered_by(by)
+    run = bulk.start(mine, by=by, enqueue=lambda *_: None)
+    bulk.test_next(str(run.pk), NOWHERE, enqueue=lambda *_: None)
+    return run
 
 
 def plant(kind: str, by: User) -> Connection:

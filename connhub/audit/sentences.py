@@ -57,6 +57,7 @@ SENTENCES = {
     "connection.exported": "Exported",
     "connection.imported": "Imported",
     "import.refused": "A file to import was refused",
+    "bulk_test.started": "Started testing several connections",
     "import.failed": "An import failed",
     "connection.registered": "Registered with an integration",
     "connection.deregistered": "Deregistered from an integration",

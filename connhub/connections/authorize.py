@@ -321,6 +321,7 @@ def keep(
     credential.lease_until = credential.intent_version = credential.next_refresh_at = None
     credential.retried, credential.refresh_failures, credential.last_error = False, 0, ""
     credential.tested_at, credential.test_report = None, {}
+    credential.certificate_ends_at = None
     credential.save()
     connection.sum_up()
     return credential

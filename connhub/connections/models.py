@@ -13,13 +13,15 @@ from connhub.sharing import roles
 from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
 
+from .bulk_tests.models import BulkTest as BulkTest
+from .bulk_tests.models import BulkTestRow as BulkTestRow
 from .bundles.models import Import as Import
 from .preferences import ListingColumns as ListingColumns
 from .preferences import SavedView as SavedView
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import", "deleted"})
+RESERVED = frozenset({"new", "export", "import", "deleted", "tests"})
 
 
 def is_link_name(text: str) -> bool:
@@ -320,6 +322,8 @@ class Credential(models.Model):
     tested_at = models.DateTimeField(null=True, blank=True)
     test_report = models.JSONField(default=dict, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # Of the server, as the last test saw it.
+    certificate_ends_at = models.DateTimeField(null=True, blank=True)
 
     objects = CredentialQuerySet.as_manager()
 

@@ -11,7 +11,7 @@ from connhub.services import policies
 from connhub.services.addresses import Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, Service
 
-from . import testing
+from . import probing, testing
 from .auth import METHODS, is_interactive
 from .auth.oauth2 import Client
 from .auth.provider import ProviderError, ProviderRefused, host_of
@@ -117,7 +117,7 @@ def _open(client: Client, service: Service) -> str:
     with (
         even_timing(),
         GuardedSession(
-            deadline=testing.DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**22
+            deadline=probing.DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**22
         ) as session,
     ):
         try:

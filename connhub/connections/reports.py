@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 
@@ -15,10 +16,14 @@ class StepFailed(Exception):
 
 @dataclass
 class Step:
-    """One step as people read it. Neither `said` nor `hint` ever quotes a secret or a server."""
+    """One step as people read it, never with a secret or an answer's body.
+
+    Of what a server sends, only its verified certificate and its status are told. What is warned
+    of works for now.
+    """
 
     name: str
-    outcome: Literal["ok", "failed", "skipped"]
+    outcome: Literal["ok", "warned", "failed", "skipped"]
     took_ms: int
     said: str
     hint: str = ""
@@ -29,6 +34,7 @@ class Report:
     """The steps that were taken, in order; nothing comes after one that failed."""
 
     steps: list[Step] = field(default_factory=list)
+    certificate_ends_at: datetime | None = None
 
     @property
     def ok(self) -> bool:
@@ -43,7 +49,8 @@ class Report:
         return sum(step.took_ms for step in self.steps)
 
     def as_json(self) -> dict[str, Any]:
-        return {"ok": self.ok, "took_ms": self.took_ms} | asdict(self)
+        steps = [asdict(step) for step in self.steps]
+        return {"ok": self.ok, "took_ms": self.took_ms, "steps": steps}
 
 
 class Trail:
@@ -67,12 +74,26 @@ class Trail:
         self.end()
         self.report.steps.append(Step(name, "skipped", 0, said))
 
+    def skip_this(self, said: str) -> None:
+        """The step that began is not one to take here."""
+        step = self.report.steps[-1]
+        step.outcome, step.said = "skipped", said
+
     def say(self, said: str) -> None:
         self.report.steps[-1].said = said
 
     def fail(self, said: str, hint: str = "") -> None:
         step = self.report.steps[-1]
         step.outcome, step.said, step.hint = "failed", said, hint
+
+    def warn(self, said: str, hint: str) -> None:
+        step = self.report.steps[-1]
+        step.outcome, step.said, step.hint = "warned", said, hint
+
+    def add(self, name: str, took_ms: int, said: str) -> None:
+        """A step that went well and was timed elsewhere; what follows lasts from now on."""
+        self.report.steps.append(Step(name, "ok", took_ms, said))
+        self._since = time.monotonic()
 
     def end(self) -> Report:
         """Note how long the last step took and return the report."""

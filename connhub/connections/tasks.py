@@ -7,6 +7,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from connhub.audit.context import Context
 from connhub.services.models import OAuthApp
 
+from .bulk_tests import testing as bulk
 from .bundles import imports
 from .models import Authorization
 
@@ -36,3 +37,19 @@ def enqueue_import(pk: str, run: int, context: Context) -> None:
 def forget_expired_imports() -> None:
     """Files that nobody went on importing leave nothing behind."""
     imports.forget_expired()
+
+
+@db_task()
+def test_next(pk: str, ip: str, request_id: str) -> None:
+    """Test the next connection of a bulk test that was started from this address."""
+    bulk.test_next(pk, Context(ip, request_id), enqueue=enqueue_bulk_test)
+
+
+def enqueue_bulk_test(pk: str, context: Context) -> None:
+    test_next(pk, context.ip, context.request_id)
+
+
+@db_periodic_task(crontab(minute="*/5"))
+def look_after_bulk_tests() -> None:
+    """Bulk tests go on after a stop, and are forgotten after a week."""
+    bulk.look_after(enqueue_bulk_test)

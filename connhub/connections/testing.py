@@ -1,38 +1,29 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
-import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from threading import BoundedSemaphore
-from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from requests import Response
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
-from connhub.egress import guard
-from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable, signed
-from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
-from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod, Service
 
 from . import policies
-from .access import base_url_for, injection_for, settings_for
-from .auth import METHODS
-from .auth.base import Granted, Injection
-from .auth.provider import at
-from .connecting import obtain
+from .access import base_url_for, settings_for
+from .auth.base import Granted
 from .databases import DRIVERS
 from .lifecycle import Details
 from .models import Connection, Credential, Status
+from .probing import Scopes, probe
 from .refresh import fresh_access
-from .reports import Report, Step
+from .reports import Report
 
-DEADLINE_S, QUEUE_S = 15, 5
+QUEUE_S = 5
 _slots = BoundedSemaphore(4)
 
 
@@ -55,11 +46,6 @@ class TooManyTests(Refusal):
 def has_test(service: Service) -> bool:
     """Whether connections can be tested; an auth method's own test replaces the service's."""
     return bool(service.driver or service.test)
-
-
-def test_of(method: AuthMethod) -> dict[str, Any]:
-    """The request that tests connections of this method."""
-    return method.config.get("test") or method.service.test
 
 
 def test(connection: Connection, *, by: User, environment: Environment | None = None) -> Report:
@@ -85,6 +71,8 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
         connection.auth_method,
         access.values,
         base_url_for(connection, stored, environment),
+        connection.scopes,
+        access.credential.scopes_granted if access.credential else (),
     )
     note(connection, report, by=by, credential=access.credential)
     return report
@@ -96,6 +84,7 @@ def run(
     values: Mapping[str, str],
     base_url: str = "",
     scopes: Sequence[str] = (),
+    granted: Sequence[str] = (),
 ) -> Report:
     """Make the service's test with these values; nothing is stored.
 
@@ -106,7 +95,7 @@ def run(
     with turn():
         if service.driver:
             return _probe_database(service, method, values)
-        return _call(method, {}, values, base_url or service.base_url, scopes)[0]
+        return probe(method, {}, values, base_url or service.base_url, Scopes(scopes, granted))[0]
 
 
 def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | None]:
@@ -119,7 +108,8 @@ def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | No
         if service.driver:
             values = {**details.parameters, **details.secrets}
             return _probe_database(service, method, values), None
-        return _call(method, details.parameters, details.secrets, service.base_url, details.scopes)
+        asked = Scopes(details.scopes)
+        return probe(method, details.parameters, details.secrets, service.base_url, asked)
 
 
 @contextmanager
@@ -136,93 +126,6 @@ def turn() -> Iterator[None]:
 def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, str]) -> Report:
     driver = DRIVERS[service.driver]
     return driver.probe(*driver.parted(values))
-
-
-def _call(
-    method: AuthMethod,
-    parameters: Mapping[str, str],
-    secrets: Mapping[str, str],
-    base_url: str,
-    scopes: Sequence[str],
-) -> tuple[Report, Granted | None]:
-    test, values, granted = test_of(method), {**parameters, **secrets}, None
-    started = time.monotonic()
-    try:
-        url = fill(base_url, values) + test["path"]
-        target = guard.parse_url(url, ports=guard.ANY_PORT)
-    except (Unfilled, guard.BadAddress) as error:
-        return Report([Step("Address", "failed", _ms(started), str(error))]), None
-    steps = [Step("Address", "ok", _ms(started), f"{target.host}, port {target.port}.")]
-
-    if METHODS[method.kind].connects and "access_token" not in values:
-        started = time.monotonic()
-        try:
-            with even_timing():
-                granted = obtain(method, parameters, secrets, scopes)
-        except Refusal as refusal:
-            step = Step("Sign-in", "failed", _ms(started), refusal.text)
-            return Report([*steps, step]), None
-        values |= granted.secrets
-        steps.append(Step("Sign-in", "ok", _ms(started), "The service gave a token."))
-    injection = injection_for(method, values)
-    started = time.monotonic()
-    try:
-        with even_timing():
-            answer = _send(test, url, injection)
-    except (Unreachable, Unsendable, AnswerTooLarge) as error:
-        last = Step("Sample call", "failed", _ms(started), str(error))
-    else:
-        last = _judge(test, answer, _ms(started))
-    return Report([*steps, last]), granted
-
-
-def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
-    verb = test.get("method", "GET")
-    headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    body = b""
-    if "json" in test:
-        headers["Content-Type"] = "application/json"
-        body = json.dumps(test["json"]).encode()
-    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
-    with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        return session.request(
-            verb,
-            url,
-            headers=headers,
-            params=injection.query,
-            data=body or dict(injection.form) or None,
-            auth=signed(injection.sign) if injection.sign else None,
-        )
-
-
-def _judge(test: Mapping[str, Any], answer: Response, took_ms: int) -> Step:
-    """Whether the answer is as expected; nothing of its body is told."""
-    status = answer.status_code
-    call = f"{test.get('method', 'GET')} {test['path']} answered {status}."
-    if status in (test.get("expect") or range(200, 300)):
-        if _says_so(test.get("expect_json"), answer):
-            return Step("Sample call", "ok", took_ms, call)
-        hint = "It says that it failed. Check the credentials, and their rights or scopes."
-        return Step("Sample call", "failed", took_ms, call, hint)
-    hints = {
-        401: "The service doesn't accept the credentials. Check them for typing errors or reconnect.",
-        403: "The credentials are known, but not allowed to do this. Check their rights or scopes.",
-        404: "There is nothing at this address. Check the parameters.",
-        429: "The service asks to slow down. Try again in a minute.",
-    }
-    hint = hints.get(status, "The service has a problem of its own." if status >= 500 else "")
-    return Step("Sample call", "failed", took_ms, call, hint)
-
-
-def _says_so(expected: Mapping[str, Any] | None, answer: Response) -> bool:
-    """Whether the JSON of the answer holds what is expected of it."""
-    if not expected:
-        return True
-    try:
-        found = at(answer.json(), expected["path"])
-    except (ValueError, RecursionError):
-        return False
-    return found == expected["equals"] if "equals" in expected else found is not None
 
 
 @transaction.atomic
@@ -242,6 +145,7 @@ def note(
             test_report=report.as_json(),
             status=Status.FAILING if failure else Status.CONNECTED,
             last_error=failure.said[:300] if failure else "",
+            **_certificate(report),
         )
         connection.sum_up()
     record(
@@ -253,5 +157,6 @@ def note(
     )
 
 
-def _ms(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)
+def _certificate(report: Report) -> dict[str, datetime]:
+    """What a test saw of it; one that did not get that far says nothing about the last one."""
+    return {"certificate_ends_at": report.certificate_ends_at} if report.certificate_ends_at else {}

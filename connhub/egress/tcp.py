@@ -2,6 +2,7 @@
 
 import socket
 import time
+from collections.abc import Sequence
 
 from . import guard
 
@@ -18,7 +19,17 @@ def open_socket(host: str, port: int, *, timeout: float = CONNECT_S) -> socket.s
     Raises:
         Unreachable: policy, name, network or time does not permit it.
     """
-    addresses = guard.resolve(host, port)
+    return connect_to(host, port, guard.resolve(host, port), timeout=timeout)
+
+
+def connect_to(
+    host: str,
+    port: int,
+    addresses: Sequence[guard.CheckedAddress],
+    *,
+    timeout: float = CONNECT_S,
+) -> socket.socket:
+    """Like `open_socket`, where `host` was looked up already."""
     ends_at = time.monotonic() + timeout
     for index, address in enumerate(addresses):
         guard.announce(host, port, address)

@@ -19,6 +19,13 @@ pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
 URL = reverse("connections:try_service")
+WAY = [
+    ("Parameters", "ok"),
+    ("Name resolution", "ok"),
+    ("Egress policy", "ok"),
+    ("TCP", "ok"),
+    ("TLS", "skipped"),
+]
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ def test_service_is_tried_as_it_is_typed_and_nothing_is_stored(signed_in, keyed,
 
     answer = attempt(signed_in, keyed, key_1=upstream.api_key)
 
-    assert steps(answer) == [("Address", "ok"), ("Sample call", "ok")]
+    assert steps(answer) == [*WAY, ("Authentication", "ok"), ("Sample call", "ok")]
     assert rows() == before
     assert upstream.api_key not in answer.content.decode()
 
@@ -153,7 +160,7 @@ def test_addresses_that_the_guard_refuses_are_not_called(signed_in, keyed, addre
 def test_without_credentials_the_test_runs_at_once(signed_in, keyed):
     answer = attempt(signed_in, keyed | {"test_path": "/echo"}, kind="none")
 
-    assert steps(answer) == [("Address", "ok"), ("Sample call", "ok")]
+    assert steps(answer) == [*WAY, ("Authentication", "ok"), ("Sample call", "ok")]
 
 
 def test_sign_in_request_is_made_first(signed_in, token_endpoint):
@@ -167,7 +174,7 @@ def test_sign_in_request_is_made_first(signed_in, token_endpoint):
 
     answer = attempt(signed_in, DETAILS | typed, kind="two_step", password=CANARY)
 
-    assert steps(answer) == [("Address", "ok"), ("Sign-in", "ok"), ("Sample call", "ok")]
+    assert steps(answer) == [*WAY, ("Authentication", "ok"), ("Sample call", "ok")]
     login, call = token_endpoint.asked
     assert (login.path, login.json) == ("/login", {"password": CANARY})
     assert (call.path, call.headers["Authorization"]) == ("/me", "Bearer t0ken")

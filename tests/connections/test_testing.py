@@ -1,16 +1,20 @@
+import ssl
 import threading
 import time
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
+from django.utils import timezone
 
 from connhub.accounts.models import Environment
 from connhub.audit import log
 from connhub.audit.log import AuditUnavailable
 from connhub.audit.models import Event
-from connhub.connections import lifecycle, testing
+from connhub.connections import lifecycle, probing, testing
 from connhub.connections.access import AddressIncomplete, ConnectionRevoked, NotConnected
 from connhub.connections.auth.base import Granted
 from connhub.connections.authorize import keep
@@ -21,6 +25,7 @@ from connhub.egress.errors import UNREACHABLE
 from tests.conftest import CANARY
 from tests.connections.steps import actions, again, expire, in_own_connection
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
+from tests.servers.certificates import make_certificate
 
 pytestmark = pytest.mark.django_db
 
@@ -68,8 +73,14 @@ def test_working_connection(ada, connection, upstream):
     report = testing.test(connection, by=ada)
 
     assert report.ok
+    port = upstream.port
     assert [(step.name, step.outcome, step.said) for step in report.steps] == [
-        ("Address", "ok", f"127.0.0.1, port {upstream.port}."),
+        ("Parameters", "ok", f"127.0.0.1, port {port}."),
+        ("Name resolution", "ok", "1 in your own network."),
+        ("Egress policy", "ok", "Allowed by an exception that whoever runs ConnHub made."),
+        ("TCP", "ok", f"Port {port} is open."),
+        ("TLS", "skipped", "Not encrypted: the operator allows this for the address."),
+        ("Authentication", "ok", "Added to the call: header X-Api-Key."),
         ("Sample call", "ok", "GET /key answered 200."),
     ]
 
@@ -163,7 +174,8 @@ def test_what_cannot_be_reached_is_told_alike(allow, base_url):
 
     report = run(method_at(base_url))
 
-    assert outcome(report) == ("Sample call", "failed", UNREACHABLE, "")
+    assert outcome(report) == ("Connection", "failed", UNREACHABLE, "")
+    assert [step.name for step in report.steps] == ["Parameters", "Connection"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +184,7 @@ def test_what_cannot_be_reached_is_told_alike(allow, base_url):
 def test_bad_address_is_told(base_url):
     report = run(method_at(base_url))
 
-    assert [(step.name, step.outcome) for step in report.steps] == [("Address", "failed")]
+    assert [(step.name, step.outcome) for step in report.steps] == [("Parameters", "failed")]
 
 
 def test_secret_that_no_header_can_hold_is_told_without_it(upstream, allow):
@@ -185,7 +197,7 @@ def test_secret_that_no_header_can_hold_is_told_without_it(upstream, allow):
 
 
 def test_slow_service_is_waited_for_only_so_long(upstream, allow, monkeypatch):
-    monkeypatch.setattr(testing, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(probing, "DEADLINE_S", 0.3)
     allow(upstream.port)
 
     report = run(method_at(upstream.url, "/drip?wait=1&seconds=2"))
@@ -197,6 +209,80 @@ def test_huge_answer_is_not_read_to_its_end(upstream, allow):
     allow(upstream.port)
 
     assert not run(method_at(upstream.url, "/bytes/2000000")).ok
+
+
+# --- TLS and scopes -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secured(tmp_path, settings, allow, ada):
+    """A connection to an HTTPS server whose certificate holds for a day; it answers 501 to all."""
+    files = make_certificate(tmp_path)
+    settings.CONNHUB_CA_FILE = str(files.ca)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    allow(server.server_port)
+    yield connect(ada, method=method_at(f"https://127.0.0.1:{server.server_port}", expect=[501]))
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def tls_step(report):
+    return next(step for step in report.steps if step.name == "TLS")
+
+
+def test_certificate_that_ends_soon_is_warned_of_and_its_end_kept(ada, secured):
+    report = testing.test(secured, by=ada)
+
+    step, ends_at = tls_step(report), secured.credentials.get().certificate_ends_at
+    assert (report.ok, step.outcome) == (True, "warned")
+    assert step.hint == "It ends in less than 30 days. Tell whoever runs the service."
+    assert step.said.startswith("TLSv1.3, certificate of 127.0.0.1 until ")
+    assert ends_at == report.certificate_ends_at
+    assert timedelta(0) < ends_at - timezone.now() < timedelta(days=2)
+
+
+def test_certificate_that_holds_for_long_is_told(ada, secured, monkeypatch):
+    monkeypatch.setattr(probing, "SOON", timedelta(0))
+
+    assert (tls_step(testing.test(secured, by=ada)).outcome) == "ok"
+
+
+def test_untrusted_certificate_ends_the_test_with_a_hint(ada, secured, settings):
+    settings.CONNHUB_CA_FILE = None
+
+    report = testing.test(secured, by=ada)
+
+    assert outcome(report)[:2] == ("TLS", "failed")
+    assert report.steps[-1].hint == probing.CERTIFICATE
+    assert [step.name for step in report.steps][:4] == [
+        *("Parameters", "Name resolution", "Egress policy", "TCP"),
+    ]
+    assert secured.credentials.get().certificate_ends_at is None
+
+
+@pytest.mark.parametrize(
+    ("granted", "result", "said"),
+    [
+        (["read"], "ok", "All that was asked for: read."),
+        (["read", "more"], "ok", "All that was asked for: read. Besides: more."),
+        (["more"], "warned", "Asked for, but not granted: read. Besides: more."),
+        ([], "skipped", "The service did not say which it granted."),
+    ],
+)
+def test_drift_of_scopes_is_named(ada, connected, crm, granted, result, said):
+    Credential.objects.update(scopes_granted=granted)
+
+    report = testing.test(crm, by=ada)
+
+    step = next(step for step in report.steps if step.name == "Granted scopes")
+    assert (report.ok, step.outcome, step.said) == (True, result, said)
+    assert bool(step.hint) == (result == "warned")
 
 
 # --- Databases ------------------------------------------------------------------------------------
@@ -265,13 +351,13 @@ def test_answer_that_is_no_json_is_not_what_was_expected(upstream, allow):
 
 def test_body_and_headers_of_a_test_are_sent(upstream, allow, monkeypatch):
     allow(upstream.port)
-    answers, judge = [], testing._judge
+    answers, judge = [], probing._judge
 
-    def look(test, answer, took_ms):
+    def look(test, answer):
         answers.append(answer.json())
-        return judge(test, answer, took_ms)
+        return judge(test, answer)
 
-    monkeypatch.setattr(testing, "_judge", look)
+    monkeypatch.setattr(probing, "_judge", look)
     run(echo(upstream, method="POST", json={"a": 1}, headers={"X-Acme": "2"}))
 
     headers = {name.lower(): value for name, value in answers[0]["headers"]}

@@ -336,6 +336,16 @@ def test_create_after_a_test_that_works_keeps_its_report(signed_in, tested, upst
     assert actions(made) == ["connection.created", "connection.tested"]
 
 
+def test_pop_up_shows_the_last_test(signed_in, tested, upstream):
+    signed_in.post(page("new", "tested"), FORM | {"s_key_1": upstream.api_key})
+
+    made = Connection.objects.get()
+    shown = signed_in.get(page("test", made.link_name)).content.decode()
+
+    assert "The last test" in shown
+    assert "GET /key answered 200." in shown
+
+
 # --- Rename, edit ---------------------------------------------------------------------------------
 
 

@@ -63,6 +63,7 @@ def _filled(credential: Credential, grant: Grant, item: Item, side: Side) -> Cre
     credential.lease_until = credential.intent_version = credential.next_refresh_at = None
     credential.retried, credential.refresh_failures = False, 0
     credential.tested_at, credential.test_report = None, {}
+    credential.certificate_ends_at = None
     if is_interactive(credential.connection.auth_method) and not side.decisions.moves:
         return give_up(credential, HELD_ELSEWHERE)
     credential.payload.put(dict(grant.secrets))

@@ -1,4 +1,5 @@
 from .bulk import bulk_action
+from .bulk_testing import bulk_test, one_bulk_test
 from .bundling import export, one_import, upload
 from .changing import authorize, edit, rename, test
 from .creating import callback, gallery, new
@@ -17,9 +18,10 @@ from .signing_in import (
 from .trying import try_operation
 
 __all__ = [
-    "activity", "authorize", "bulk_action", "callback", "columns", "delete", "delete_view", "deleted", "disable", "drop_environment",
-    "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "export", "gallery",
-    "guide", "keys", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
-    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke", "saved_views",
-    "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
+    "activity", "authorize", "bulk_action", "bulk_test", "callback", "columns", "delete",
+    "delete_view", "deleted", "disable", "drop_environment", "duplicate", "edit", "enable",
+    "environment", "everybodys_sign_ins", "export", "gallery", "guide", "keys", "listing",
+    "new", "one_bulk_test", "one_import", "own_sign_ins", "profile_connections", "readiness",
+    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
+    "saved_views", "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
 ]  # fmt: skip

@@ -142,7 +142,8 @@ def _pending(request, connection, change):
 def test(request, link_name):
     connection = administered(request, link_name)
     environment = environment_of(request, connection)
-    context = {"connection": connection, "environment": environment}
+    credential = connection.credential_for(environment, request.user)
+    context = {"connection": connection, "environment": environment, "last": credential}
     if request.method == "POST":
         context["report"] = testing.test(connection, by=request.user, environment=environment)
     response = render(request, "connections/test.html", context)

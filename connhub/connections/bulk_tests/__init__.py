@@ -1,0 +1,1 @@
+"""What is done with many connections at once, in the background."""
