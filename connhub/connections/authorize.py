@@ -2,7 +2,6 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
-from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -21,24 +20,17 @@ from connhub.vault.keyring import CantOpen, digest
 from . import policies
 from .access import (
     AddressIncomplete,
-    AppMissing,
     CredentialIncomplete,
     require_open,
-    settings_for,
 )
-from .auth import METHODS, is_interactive
+from .auth import METHODS
 from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
-from .models import Authorization, Connection, Credential, Settings, Status
-from .refresh import values_of
+from .models import Authorization, Connection, Credential, Status
+from .pending import apply, values_with, with_changes
 
 LIFETIME = timedelta(minutes=10)
 STATE_NAMES = {name for method in METHODS.values() for name in method.state_names}
-
-
-class NothingToAuthorize(Refusal):
-    code = "nothing-to-authorize"
-    text = "This connection doesn't sign in at the service. Edit it to change its credentials."
 
 
 class NotBegun(Refusal):
@@ -65,7 +57,7 @@ def host_of(
 ) -> str:
     """The host that the person will be sent to. Raises: Refusal, as `start` does."""
     try:
-        values, method = _values(connection, environment, pending), connection.auth_method
+        values, method = values_with(connection, environment, pending), connection.auth_method
         return METHODS[method.kind].sign_in_host(values, method)
     except ProviderError as error:
         raise AddressIncomplete(str(error)) from None
@@ -121,13 +113,13 @@ def start(
 def _ask_to_begin(
     connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
 ) -> Begun:
-    values, method = _values(connection, environment, pending), connection.auth_method
+    values, method = values_with(connection, environment, pending), connection.auth_method
     try:
         return METHODS[method.kind].begin(
             values,
             method,
             redirect_uri=redirect_uri(connection.service.slug),
-            scopes=_with_changes(connection, pending).scopes,
+            scopes=with_changes(connection, pending).scopes,
         )
     except KeyError:
         raise CredentialIncomplete from None
@@ -256,13 +248,13 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
     connection, method = attempt.connection, attempt.connection.auth_method
     try:
         return METHODS[method.kind].complete(
-            _values(connection, attempt.environment, attempt.pending),
+            values_with(connection, attempt.environment, attempt.pending),
             method,
             answer,
             state=state,
             verifier=attempt.verifier.open().reveal(),
             redirect_uri=attempt.redirect_uri,
-            scopes=_with_changes(connection, attempt.pending).scopes,
+            scopes=with_changes(connection, attempt.pending).scopes,
         )
     except (ProviderError, Refusal) as error:
         raise AuthorizationFailed(str(error), connection) from error
@@ -277,7 +269,7 @@ def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential:
     connection = Connection.objects.locked(attempt.connection_id)
     by = people.locked(by)
     _require_may(attempt, connection, by)
-    fields = _apply(connection, attempt.pending, attempt.environment)
+    fields = apply(connection, attempt.pending, attempt.environment)
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)
@@ -324,65 +316,6 @@ def keep(
     credential.save()
     connection.sum_up()
     return credential
-
-
-def _with_changes(connection: Connection, pending: Mapping[str, Any]) -> Connection:
-    """The connection as it would be; the one given stays as it is."""
-    connection = copy(connection)
-    if "scopes" in pending:
-        connection.scopes = list(pending["scopes"])
-    if "oauth_app" in pending:
-        own = connection.service.oauth_apps.filter(shared=False)
-        connection.oauth_app = own.filter(pk=pending["oauth_app"]).first()
-    return connection
-
-
-def _values(
-    connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
-) -> dict[str, str]:
-    """What the method takes to sign in, as it would be after the change."""
-    if not is_interactive(connection.auth_method):
-        raise NothingToAuthorize
-    changed = _with_changes(connection, pending)
-    app, style = changed.oauth_app, connection.auth_method.config.get("token_auth")
-    if app and not app.client_secret and style != "none":
-        raise AppMissing
-    probe = Credential(connection=changed, environment=environment)
-    return values_of(probe, {}, pending.get("parameters"))
-
-
-def _apply(
-    connection: Connection, pending: Mapping[str, Any], environment: Environment | None
-) -> list[str]:
-    """Make pending changes true; the names of what changed."""
-    if not pending:
-        return []
-    changed = _with_changes(connection, pending)
-    changed.version += 1
-    changed.save(update_fields=["scopes", "oauth_app", "version", "modified_at"])
-    if "parameters" in pending:
-        _give_up_others(connection, environment)
-        Settings.objects.update_or_create(
-            connection=connection,
-            environment=environment,
-            defaults={
-                name: pending[name] for name in ("parameters", "base_url") if name in pending
-            },
-        )
-    return list(pending)
-
-
-def _give_up_others(connection: Connection, environment: Environment | None) -> None:
-    """Destroy the secrets that settings about to change would send to a new place."""
-    for other in connection.credentials.live().select_for_update(of=("self",)):
-        stored = settings_for(connection, other.environment)
-        is_replaced = other.environment == environment and other.user_id is None
-        if stored.environment == environment and not is_replaced:
-            other.payload.clear()
-            other.status = Status.RECONNECT_NEEDED
-            other.last_error = "The connection's address was changed. Reconnect."
-            other.fence += 1
-            other.save()
 
 
 @transaction.atomic

@@ -1,6 +1,5 @@
 """Test Connection: what it did, how long it took and what came back; never the secret."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from requests import Response
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.egress import guard
-from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable, signed
+from connhub.egress.http import AnswerTooLarge, Unreachable, Unsendable
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill
@@ -23,7 +22,7 @@ from connhub.services.models import AuthMethod, Service
 from . import policies
 from .access import base_url_for, injection_for, settings_for
 from .auth import METHODS
-from .auth.base import Granted, Injection
+from .auth.base import Granted
 from .auth.provider import at
 from .connecting import obtain
 from .databases import DRIVERS
@@ -31,6 +30,7 @@ from .lifecycle import Details
 from .models import Connection, Credential, Status
 from .refresh import fresh_access
 from .reports import Report, Step
+from .sample_call import send
 
 DEADLINE_S, QUEUE_S = 15, 5
 _slots = BoundedSemaphore(4)
@@ -168,31 +168,12 @@ def _call(
     started = time.monotonic()
     try:
         with even_timing():
-            answer = _send(test, url, injection)
+            answer = send(test, url, injection, deadline_s=DEADLINE_S)
     except (Unreachable, Unsendable, AnswerTooLarge) as error:
         last = Step("Sample call", "failed", _ms(started), str(error))
     else:
         last = _judge(test, answer, _ms(started))
     return Report([*steps, last]), granted
-
-
-def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
-    verb = test.get("method", "GET")
-    headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    body = b""
-    if "json" in test:
-        headers["Content-Type"] = "application/json"
-        body = json.dumps(test["json"]).encode()
-    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
-    with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        return session.request(
-            verb,
-            url,
-            headers=headers,
-            params=injection.query,
-            data=body or dict(injection.form) or None,
-            auth=signed(injection.sign) if injection.sign else None,
-        )
 
 
 def _judge(test: Mapping[str, Any], answer: Response, took_ms: int) -> Step:
