@@ -3,6 +3,7 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
@@ -28,6 +29,7 @@ from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
 from .models import Authorization, Connection, Credential, Status
 from .pending import apply, values_with, with_changes
+from .whose import account_of, is_another
 
 LIFETIME = timedelta(minutes=10)
 STATE_NAMES = {name for method in METHODS.values() for name in method.state_names}
@@ -138,8 +140,11 @@ def _begin(attempt: Authorization) -> None:
 
 def finish(
     service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User, session_key: str
-) -> Credential:
+) -> Credential | Authorization:
     """Take in the provider's answer: exchange the code and keep the tokens.
+
+    If they are for another account than before nothing is replaced: the attempt comes back, and
+    its grant waits (see `held_grants`).
 
     `answer` holds each parameter with all its values: one that comes twice is not believed
     (RFC 6749 section 3.1). The attempt is used up whatever the answer says.
@@ -158,6 +163,9 @@ def finish(
             )
         _check(attempt, service_slug, by, session_key)
         granted = _exchange(attempt, state, _each_once(answer, attempt.connection))
+        granted.account = account_of(
+            attempt.connection, attempt.environment, attempt.pending, granted
+        )
         return _keep(attempt, granted, by)
     except AuthorizationFailed as error:
         error.of_login_user = bool(attempt and attempt.login_user)
@@ -203,7 +211,7 @@ def _take(**which: Any) -> Authorization | None:
         .select_related(
             "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
         )
-        .filter(**which)
+        .filter(grant=None, **which)
         .order_by("-expires_at")
         .first()
     )
@@ -219,7 +227,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
             "This sign-in was started in another session. Start again from the connection."
         )
     connection = attempt.connection
-    _require_may(attempt, connection, by)
+    require_may(attempt, connection, by)
     if connection.service.slug != service_slug:
         raise AuthorizationFailed(
             "This answer came to another service's address. Start again.", connection
@@ -230,7 +238,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
         )
 
 
-def _require_may(attempt: Authorization, connection: Connection, by: User) -> None:
+def require_may(attempt: Authorization, connection: Connection, by: User) -> None:
     """That the person may still do what they set out to, with the connection as it is now."""
     if attempt.login_user != connection.login_user:
         raise AuthorizationFailed("The connection was changed meanwhile. Start again.")
@@ -265,10 +273,51 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
 
 
 @transaction.atomic
-def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential:
+def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential | Authorization:
     connection = Connection.objects.locked(attempt.connection_id)
     by = people.locked(by)
-    _require_may(attempt, connection, by)
+    require_may(attempt, connection, by)
+    if is_another(replaced_by(attempt, connection), granted.account):
+        return _hold(attempt, granted)
+    return settle(attempt, connection, granted, by)
+
+
+def _hold(attempt: Authorization, granted: Granted) -> Authorization:
+    """Let the grant wait in a row that no answer of the provider can name any more."""
+    attempt.state_digest, attempt.account = digest(token_urlsafe(32)), granted.account
+    attempt.verifier.clear()
+    ends_at = granted.expires_at.isoformat() if granted.expires_at else None
+    attempt.grant.put(
+        {
+            "secrets": granted.secrets,
+            "expires_at": ends_at,
+            "renewable": granted.renewable,
+            "scopes": granted.scopes,
+        }
+    )
+    attempt.expires_at = timezone.now() + LIFETIME
+    attempt.save(force_insert=True)
+    record(
+        "connection.other_account",
+        by=attempt.user,
+        on=attempt.connection,
+        detail={"account": granted.account},
+        change=False,
+    )
+    return attempt
+
+
+def replaced_by(attempt: Authorization, connection: Connection) -> Credential | None:
+    """The credential that the attempt is about to replace, if there is one."""
+    owner = attempt.user if attempt.login_user else None
+    there = connection.credentials.filter(environment=attempt.environment, user=owner)
+    return there.defer("payload").first()
+
+
+def settle(
+    attempt: Authorization, connection: Connection, granted: Granted, by: User
+) -> Credential:
+    """Make what an attempt brought, and what waited for it, true of a locked connection."""
     fields = apply(connection, attempt.pending, attempt.environment)
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.

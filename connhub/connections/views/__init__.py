@@ -4,6 +4,7 @@ from .creating import callback, gallery, new
 from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
 from .environments import drop_environment, environment
 from .looking import activity, guide, listing, profile_connections, readiness, summary
+from .other_account import other_account
 from .rehearsing import try_service
 from .signing_in import (
     everybodys_sign_ins,
@@ -17,7 +18,7 @@ from .trying import try_operation
 __all__ = [
     "activity", "authorize", "callback", "delete", "deleted", "disable", "drop_environment",
     "duplicate", "edit", "enable", "environment", "everybodys_sign_ins", "export", "gallery",
-    "guide", "listing", "new", "one_import", "own_sign_ins", "profile_connections", "readiness",
+    "guide", "listing", "new", "one_import", "other_account", "own_sign_ins", "profile_connections", "readiness",
     "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
     "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
 ]  # fmt: skip
