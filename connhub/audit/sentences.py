@@ -80,6 +80,8 @@ def sentence(action: str, outcome: str, detail: dict) -> str:
         words += f", {detail['took_ms']} ms"
     if "user" in detail:
         words += f" ({detail['user']})"
+    if "account" in detail:
+        words += f" ({detail['account']})"
     if "said" in detail:
         words += f": {detail['said']}"
     return f"{words}, {outcome}" if outcome == "failed" and "failed" not in words.lower() else words

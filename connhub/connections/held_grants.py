@@ -60,7 +60,7 @@ def accept(attempt: Authorization, *, by: User, session_key: str) -> Credential:
         "connection.account_changed",
         by=by,
         on=connection,
-        detail={"before": before.account if before else "", "now": attempt.account},
+        detail={"account": attempt.account, "before": before.account if before else ""},
     )
     return settle(attempt, connection, granted, by)
 

@@ -104,6 +104,11 @@ def test_the_same_account_is_replaced_without_a_question(crm, connected, arrive)
     assert secrets(connected) != before
 
 
+def test_reconnect_says_who_was_connected(client, crm, connected):
+    assert "connected as <b>grace</b>" in client.get("/connections/crm/authorize/").text
+    assert "grace" not in client.get("/connections/crm/authorize/?environment=staging").text
+
+
 def test_another_account_replaces_nothing_and_asks(client, crm, connected, waiting):
     attempt = Authorization.objects.get()
     page = client.get(waiting)
@@ -128,7 +133,7 @@ def test_a_clear_yes_puts_the_new_account_in_place(client, crm, connected, waiti
     assert set(secrets(connected)) == {"access_token", "refresh_token"}
     assert again(connected).renewable
     assert again(connected).expires_at > timezone.now() + timedelta(minutes=50)
-    assert changed.detail == {"before": "grace", "now": "linus"}
+    assert changed.detail == {"account": "linus", "before": "grace"}
     assert actions(crm)[-2:] == ["connection.account_changed", "connection.connected"]
     assert not Authorization.objects.exists()
 
