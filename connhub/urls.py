@@ -5,6 +5,7 @@ from django.views.generic import RedirectView
 from connhub import health
 from connhub.connections.views import (
     callback,
+    other_account,
     own_sign_ins,
     profile_connections,
     readiness,
@@ -24,6 +25,7 @@ urlpatterns = [
     ),
     path("connections/", include("connhub.connections.urls")),
     path("oauth/callback/<slug:service>/", callback, name="oauth_callback"),
+    path("oauth/other-account/<uuid:pk>/", other_account, name="other_account"),
     path("readiness/", readiness, name="readiness"),
     path("services/", include("connhub.services.urls")),
     path("integrations/", include("connhub.usage.urls")),

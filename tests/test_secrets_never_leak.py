@@ -31,6 +31,7 @@ from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS
 from connhub.usage import flows, keys, registration
 from connhub.vault.fields import SealedField
+from connhub.vault.keyring import digest
 from tests.conftest import CANARY
 from tests.every_url import Page, pages
 from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory, connect
@@ -118,6 +119,8 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
         session_digest="s", expires_at=key.expires_at,
     )  # fmt: skip
     pending.verifier.put(CANARY)
+    granted = {"secrets": {"access_token": CANARY}, "scopes": [], "expires_at": None}
+    pending.grant.put(granted | {"renewable": False})
     pending.save()
     integration.memberships.create(user=bob)
     of_login_users = {
@@ -131,6 +134,7 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
         | of_login_users
         | {
             "token": [token],
+            "other_account.pk": [pending.pk],
             "connections:one_import.pk": [plant_import(ada).pk],
             "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
         }
@@ -240,11 +244,19 @@ def test_every_place_for_a_secret_has_one(planted):
 
 
 @pytest.fixture
-def visitor(request, who) -> Client:
-    visitor = Client(raise_request_exception=False)
-    if who != "nobody":
-        visitor.force_login(request.getfixturevalue(who))
-    return visitor
+def visitor(request, planted, who) -> Client:
+    if who == "nobody":
+        return Client(raise_request_exception=False)
+    return browser_of(request.getfixturevalue(who))
+
+
+def browser_of(person: User) -> Client:
+    """Signed in, in the session in which what they began goes on."""
+    browser = Client(raise_request_exception=False)
+    browser.force_login(person)
+    session_digest = digest(browser.session.session_key or "")
+    Authorization.objects.filter(user=person).update(session_digest=session_digest)
+    return browser
 
 
 def everything_of(response) -> str:
@@ -285,9 +297,7 @@ def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
 
 def test_the_walk_reaches_every_page(planted, ada, root):
     """A value that leads nowhere would hide a page from the test above."""
-    visitors = [Client(), Client()]
-    visitors[0].force_login(ada)
-    visitors[1].force_login(root)
+    visitors = [browser_of(ada), browser_of(root)]
     key = {"Authorization": f"Bearer {planted['token'][0]}"}
 
     unreached = {

@@ -30,6 +30,9 @@ SENTENCES = {
     "connection.connected": "Connected",
     "connection.authorization_started": "Went to the service to authorize",
     "connection.authorize_failed": "Authorization failed",
+    "connection.other_account": "Somebody signed in with another account; nothing changed yet",
+    "connection.other_account_declined": "Another account was not taken",
+    "connection.account_changed": "Changed over to another account",
     "connection.user_connected": "Signed in with their own account",
     "connection.user_disconnected": "Sign-in removed",
     "connection.login_user_on": "Turned to the credentials of login users",
@@ -80,6 +83,8 @@ def sentence(action: str, outcome: str, detail: dict) -> str:
         words += f", {detail['took_ms']} ms"
     if "user" in detail:
         words += f" ({detail['user']})"
+    if "account" in detail:
+        words += f" ({detail['account']})"
     if "said" in detail:
         words += f": {detail['said']}"
     return f"{words}, {outcome}" if outcome == "failed" and "failed" not in words.lower() else words

@@ -2,8 +2,8 @@
 
 import hmac
 from collections.abc import Mapping, Sequence
-from copy import copy
 from datetime import timedelta
+from secrets import token_urlsafe
 from typing import Any
 
 from django.conf import settings
@@ -21,24 +21,18 @@ from connhub.vault.keyring import CantOpen, digest
 from . import policies
 from .access import (
     AddressIncomplete,
-    AppMissing,
     CredentialIncomplete,
     require_open,
-    settings_for,
 )
-from .auth import METHODS, is_interactive
+from .auth import METHODS
 from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
-from .models import Authorization, Connection, Credential, Settings, Status
-from .refresh import values_of
+from .models import Authorization, Connection, Credential, Status
+from .pending import apply, values_with, with_changes
+from .whose import account_of, is_another
 
 LIFETIME = timedelta(minutes=10)
 STATE_NAMES = {name for method in METHODS.values() for name in method.state_names}
-
-
-class NothingToAuthorize(Refusal):
-    code = "nothing-to-authorize"
-    text = "This connection doesn't sign in at the service. Edit it to change its credentials."
 
 
 class NotBegun(Refusal):
@@ -65,7 +59,7 @@ def host_of(
 ) -> str:
     """The host that the person will be sent to. Raises: Refusal, as `start` does."""
     try:
-        values, method = _values(connection, environment, pending), connection.auth_method
+        values, method = values_with(connection, environment, pending), connection.auth_method
         return METHODS[method.kind].sign_in_host(values, method)
     except ProviderError as error:
         raise AddressIncomplete(str(error)) from None
@@ -121,13 +115,13 @@ def start(
 def _ask_to_begin(
     connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
 ) -> Begun:
-    values, method = _values(connection, environment, pending), connection.auth_method
+    values, method = values_with(connection, environment, pending), connection.auth_method
     try:
         return METHODS[method.kind].begin(
             values,
             method,
             redirect_uri=redirect_uri(connection.service.slug),
-            scopes=_with_changes(connection, pending).scopes,
+            scopes=with_changes(connection, pending).scopes,
         )
     except KeyError:
         raise CredentialIncomplete from None
@@ -146,8 +140,11 @@ def _begin(attempt: Authorization) -> None:
 
 def finish(
     service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User, session_key: str
-) -> Credential:
+) -> Credential | Authorization:
     """Take in the provider's answer: exchange the code and keep the tokens.
+
+    If they are for another account than before nothing is replaced: the attempt comes back, and
+    its grant waits (see `held_grants`).
 
     `answer` holds each parameter with all its values: one that comes twice is not believed
     (RFC 6749 section 3.1). The attempt is used up whatever the answer says.
@@ -166,6 +163,9 @@ def finish(
             )
         _check(attempt, service_slug, by, session_key)
         granted = _exchange(attempt, state, _each_once(answer, attempt.connection))
+        granted.account = account_of(
+            attempt.connection, attempt.environment, attempt.pending, granted
+        )
         return _keep(attempt, granted, by)
     except AuthorizationFailed as error:
         error.of_login_user = bool(attempt and attempt.login_user)
@@ -211,7 +211,7 @@ def _take(**which: Any) -> Authorization | None:
         .select_related(
             "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
         )
-        .filter(**which)
+        .filter(grant=None, **which)
         .order_by("-expires_at")
         .first()
     )
@@ -227,7 +227,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
             "This sign-in was started in another session. Start again from the connection."
         )
     connection = attempt.connection
-    _require_may(attempt, connection, by)
+    require_may(attempt, connection, by)
     if connection.service.slug != service_slug:
         raise AuthorizationFailed(
             "This answer came to another service's address. Start again.", connection
@@ -238,7 +238,7 @@ def _check(attempt: Authorization, service_slug: str, by: User, session_key: str
         )
 
 
-def _require_may(attempt: Authorization, connection: Connection, by: User) -> None:
+def require_may(attempt: Authorization, connection: Connection, by: User) -> None:
     """That the person may still do what they set out to, with the connection as it is now."""
     if attempt.login_user != connection.login_user:
         raise AuthorizationFailed("The connection was changed meanwhile. Start again.")
@@ -256,13 +256,13 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
     connection, method = attempt.connection, attempt.connection.auth_method
     try:
         return METHODS[method.kind].complete(
-            _values(connection, attempt.environment, attempt.pending),
+            values_with(connection, attempt.environment, attempt.pending),
             method,
             answer,
             state=state,
             verifier=attempt.verifier.open().reveal(),
             redirect_uri=attempt.redirect_uri,
-            scopes=_with_changes(connection, attempt.pending).scopes,
+            scopes=with_changes(connection, attempt.pending).scopes,
         )
     except (ProviderError, Refusal) as error:
         raise AuthorizationFailed(str(error), connection) from error
@@ -273,11 +273,52 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
 
 
 @transaction.atomic
-def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential:
+def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential | Authorization:
     connection = Connection.objects.locked(attempt.connection_id)
     by = people.locked(by)
-    _require_may(attempt, connection, by)
-    fields = _apply(connection, attempt.pending, attempt.environment)
+    require_may(attempt, connection, by)
+    if is_another(replaced_by(attempt, connection), granted.account):
+        return _hold(attempt, granted)
+    return settle(attempt, connection, granted, by)
+
+
+def _hold(attempt: Authorization, granted: Granted) -> Authorization:
+    """Let the grant wait in a row that no answer of the provider can name any more."""
+    attempt.state_digest, attempt.account = digest(token_urlsafe(32)), granted.account
+    attempt.verifier.clear()
+    ends_at = granted.expires_at.isoformat() if granted.expires_at else None
+    attempt.grant.put(
+        {
+            "secrets": granted.secrets,
+            "expires_at": ends_at,
+            "renewable": granted.renewable,
+            "scopes": granted.scopes,
+        }
+    )
+    attempt.expires_at = timezone.now() + LIFETIME
+    attempt.save(force_insert=True)
+    record(
+        "connection.other_account",
+        by=attempt.user,
+        on=attempt.connection,
+        detail={"account": granted.account},
+        change=False,
+    )
+    return attempt
+
+
+def replaced_by(attempt: Authorization, connection: Connection) -> Credential | None:
+    """The credential that the attempt is about to replace, if there is one."""
+    owner = attempt.user if attempt.login_user else None
+    there = connection.credentials.filter(environment=attempt.environment, user=owner)
+    return there.defer("payload").first()
+
+
+def settle(
+    attempt: Authorization, connection: Connection, granted: Granted, by: User
+) -> Credential:
+    """Make what an attempt brought, and what waited for it, true of a locked connection."""
+    fields = apply(connection, attempt.pending, attempt.environment)
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)
@@ -325,65 +366,6 @@ def keep(
     credential.save()
     connection.sum_up()
     return credential
-
-
-def _with_changes(connection: Connection, pending: Mapping[str, Any]) -> Connection:
-    """The connection as it would be; the one given stays as it is."""
-    connection = copy(connection)
-    if "scopes" in pending:
-        connection.scopes = list(pending["scopes"])
-    if "oauth_app" in pending:
-        own = connection.service.oauth_apps.filter(shared=False)
-        connection.oauth_app = own.filter(pk=pending["oauth_app"]).first()
-    return connection
-
-
-def _values(
-    connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
-) -> dict[str, str]:
-    """What the method takes to sign in, as it would be after the change."""
-    if not is_interactive(connection.auth_method):
-        raise NothingToAuthorize
-    changed = _with_changes(connection, pending)
-    app, style = changed.oauth_app, connection.auth_method.config.get("token_auth")
-    if app and not app.client_secret and style != "none":
-        raise AppMissing
-    probe = Credential(connection=changed, environment=environment)
-    return values_of(probe, {}, pending.get("parameters"))
-
-
-def _apply(
-    connection: Connection, pending: Mapping[str, Any], environment: Environment | None
-) -> list[str]:
-    """Make pending changes true; the names of what changed."""
-    if not pending:
-        return []
-    changed = _with_changes(connection, pending)
-    changed.version += 1
-    changed.save(update_fields=["scopes", "oauth_app", "version", "modified_at"])
-    if "parameters" in pending:
-        _give_up_others(connection, environment)
-        Settings.objects.update_or_create(
-            connection=connection,
-            environment=environment,
-            defaults={
-                name: pending[name] for name in ("parameters", "base_url") if name in pending
-            },
-        )
-    return list(pending)
-
-
-def _give_up_others(connection: Connection, environment: Environment | None) -> None:
-    """Destroy the secrets that settings about to change would send to a new place."""
-    for other in connection.credentials.live().select_for_update(of=("self",)):
-        stored = settings_for(connection, other.environment)
-        is_replaced = other.environment == environment and other.user_id is None
-        if stored.environment == environment and not is_replaced:
-            other.payload.clear()
-            other.status = Status.RECONNECT_NEEDED
-            other.last_error = "The connection's address was changed. Reconnect."
-            other.fence += 1
-            other.save()
 
 
 @transaction.atomic

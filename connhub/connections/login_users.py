@@ -15,7 +15,7 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 
-from . import policies
+from . import held_grants, policies
 from .access import require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
@@ -164,7 +164,9 @@ def sign_out(credential: Credential, *, by: User) -> None:
 
 def forget(*, person: User, by: User, **signal: Any) -> None:
     """Destroy all credentials of a person whose account ends, in the transaction that ends it."""
-    Authorization.objects.filter(user=person).delete()
+    attempts = Authorization.objects.filter(user=person)
+    held_grants.forget(attempts, by=by)
+    attempts.delete()
     for credential in remove(Credential.objects.filter(user=person), by=by):
         record(
             "connection.user_disconnected",

@@ -365,7 +365,8 @@ class Credential(models.Model):
 class Authorization(models.Model):
     """A person's way to a provider and back: one attempt, used up by whatever answer comes.
 
-    The state that travels is kept as a hash, the PKCE verifier sealed.
+    The state that travels is kept as a hash, the PKCE verifier sealed. What came back for another
+    account than before waits sealed as `grant`, until the person says yes.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -381,6 +382,9 @@ class Authorization(models.Model):
     verifier_version = models.PositiveIntegerField(default=0)
     # What takes effect only when the authorization succeeds (an edit of scopes, say).
     pending = models.JSONField(default=dict, blank=True)
+    grant = SealedField(version="grant_version")
+    grant_version = models.PositiveIntegerField(default=0)
+    account = models.CharField("outside account", max_length=200, blank=True)
     expires_at = models.DateTimeField(db_index=True)
 
     class Meta:

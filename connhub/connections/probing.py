@@ -1,6 +1,5 @@
 """Test Connection over HTTP, step by step: from the parameters to a call that the service answers."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ from requests import Response
 
 from connhub.egress import guard
 from connhub.egress.errors import NoAnswer, TLSFailed
-from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable, signed
+from connhub.egress.http import AnswerTooLarge, Unreachable, Unsendable
 from connhub.egress.probe import Reached, reach
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
@@ -24,6 +23,7 @@ from .auth.base import Granted, Injection
 from .auth.provider import at
 from .connecting import obtain
 from .reports import Report, StepFailed, Trail
+from .sample_call import send
 
 DEADLINE_S = 15
 SOON = timedelta(days=30)
@@ -80,7 +80,7 @@ def probe(
             _compare(trail, scopes)
         trail.begin("Sample call")
         with even_timing():
-            answer = _send(test, url, injection)
+            answer = send(test, url, injection, deadline_s=DEADLINE_S)
         trail.say(_judge(test, answer))
     except StepFailed as failure:
         trail.fail(failure.said, failure.hint)
@@ -170,25 +170,6 @@ def _compare(trail: Trail, scopes: Scopes) -> None:
             "Reconnect and allow them, or take them out of the connection.",
         )
     return trail.say(f"All that was asked for: {', '.join(sorted(asked))}.{more}")
-
-
-def _send(test: Mapping[str, Any], url: str, injection: Injection) -> Response:
-    verb = test.get("method", "GET")
-    headers = {"Accept": "application/json", "User-Agent": "ConnHub"}
-    body = b""
-    if "json" in test:
-        headers["Content-Type"] = "application/json"
-        body = json.dumps(test["json"]).encode()
-    headers |= dict(injection.defaults) | test.get("headers", {}) | dict(injection.headers)
-    with GuardedSession(deadline=DEADLINE_S, ports=guard.ANY_PORT, max_bytes=2**20) as session:
-        return session.request(
-            verb,
-            url,
-            headers=headers,
-            params=injection.query,
-            data=body or dict(injection.form) or None,
-            auth=signed(injection.sign) if injection.sign else None,
-        )
 
 
 def _judge(test: Mapping[str, Any], answer: Response) -> str:

@@ -34,7 +34,7 @@ def lock_live(credentials: models.QuerySet[Credential]) -> list[Credential]:
 
 def destroy(connection: Connection, live: list[Credential], *, by: User) -> None:
     """Empty a connection's own credentials; a refresh under way can no longer write to them."""
-    _tell_after_commit([(credential, secrets_of(credential)) for credential in live], by)
+    tell_after_commit([(credential, secrets_of(credential)) for credential in live], by)
     for credential in live:
         credential.payload.clear()
         credential.status = Status.REVOKED
@@ -51,7 +51,7 @@ def remove(credentials: models.QuerySet[Credential], *, by: User) -> list[Creden
     The caller puts it on record, after this: events are written under a lock that comes last.
     """
     live = lock_live(credentials)
-    _tell_after_commit([(credential, secrets_of(credential)) for credential in live], by)
+    tell_after_commit([(credential, secrets_of(credential)) for credential in live], by)
     credentials.delete()
     return live
 
@@ -64,7 +64,8 @@ def secrets_of(credential: Credential) -> dict[str, str]:
         return {}
 
 
-def _tell_after_commit(grants: list[tuple[Credential, dict[str, str]]], by: User) -> None:
+def tell_after_commit(grants: list[tuple[Credential, dict[str, str]]], by: User | None) -> None:
+    """Ask the providers of these secrets to revoke them, once the transaction has committed."""
     told = [
         (credential, secrets)
         for credential, secrets in grants
@@ -75,7 +76,7 @@ def _tell_after_commit(grants: list[tuple[Credential, dict[str, str]]], by: User
         transaction.on_commit(partial(_tell_providers, told, by), robust=True)
 
 
-def _tell_providers(grants: list[tuple[Credential, dict[str, str]]], by: User) -> None:
+def _tell_providers(grants: list[tuple[Credential, dict[str, str]]], by: User | None) -> None:
     deadline = time.monotonic() + TELLING_S
     for credential, secrets in grants:
         said = "was not asked (too many at once)"

@@ -7,6 +7,7 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from connhub.audit.context import Context
 from connhub.services.models import OAuthApp
 
+from . import held_grants
 from .bulk_tests import testing as bulk
 from .bundles import imports
 from .models import Authorization
@@ -18,8 +19,9 @@ ABANDONED = timedelta(hours=2)
 @db_periodic_task(crontab(minute="*/15"))
 def forget_expired_authorizations() -> None:
     """Sign-ins at a provider that nobody came back from leave nothing behind."""
+    held_grants.forget_expired()
     now = timezone.now()
-    Authorization.objects.filter(expires_at__lt=now).delete()
+    Authorization.objects.filter(grant=None, expires_at__lt=now).delete()
     OAuthApp.objects.filter(shared=False, connection=None, created_at__lt=now - ABANDONED).delete()
 
 

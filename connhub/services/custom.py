@@ -22,11 +22,12 @@ RESERVED = frozenset({"new", "register"})
 # One piece of a host name: letters, digits and hyphens in between.
 PARAMETER_PATTERN = "^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$"
 TEXT_PATTERN = "^[\\x21-\\x7e]{1,200}$"
-# What a person reads, and the test; all the rest decides where and how a secret is sent.
+# What a person reads, the test, and how the service says whose account it is, which is asked below
+# the base URL; all the rest decides where and how a secret is sent.
 WORDS = frozenset(
     {
         *("username_label", "password_label", "token_label", "key_label"),
-        *("label", "help", "test"),
+        *("label", "help", "test", "account_field", "identity"),
     }
 )
 # Their words may change, but that they are there decides what is asked and sent.

@@ -74,6 +74,8 @@ OAUTH: dict[str, strict.Shape] = {
     "issuer": WORD,
     "help": WORD,
     "expires_in_s": strict.number(60, 10**9),
+    "account_field": strict.line(80),
+    "identity": strict.record({"path": _matching(PATH_RULE, 200), "field": strict.line(80)}),
 }
 LABELS = {f"{of}_label": WORD for of in ("username", "password", "token")}
 # The auth methods that can be carried over, with what their configuration may hold.

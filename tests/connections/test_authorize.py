@@ -12,8 +12,8 @@ from connhub.audit.models import Event
 from connhub.connections import authorize, lifecycle
 from connhub.connections.access import AddressIncomplete, AppMissing, CredentialUnreadable
 from connhub.connections.auth import oauth2, provider
-from connhub.connections.authorize import NothingToAuthorize
 from connhub.connections.models import Authorization, Status
+from connhub.connections.pending import NothingToAuthorize
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 from tests.connections.steps import actions, proceed, secrets, way_back

@@ -12,6 +12,7 @@ from connhub.audit.models import Event
 from connhub.connections import authorize, editing, lifecycle, testing
 from connhub.connections.access import AddressIncomplete, AppMissing
 from connhub.connections.models import Authorization, Status
+from connhub.connections.pending import NothingToAuthorize
 from tests.connections.steps import actions, proceed, secrets, way_back
 from tests.connections.test_authorize import (
     ANOTHER_SESSION,
@@ -420,7 +421,7 @@ def test_token_of_the_form_needs_no_sign_in(ada, oauth1_server, photos):
     assert made.status == Status.CONNECTED
     assert report.ok
     assert [(r["path"], r["realm"]) for r in oauth1_server.requests] == [("/api/me", '12"34')]
-    with pytest.raises(authorize.NothingToAuthorize):
+    with pytest.raises(NothingToAuthorize):
         authorize.start(made, by=ada, session_key="s")
 
 

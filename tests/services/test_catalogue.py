@@ -140,6 +140,18 @@ def test_every_kind_of_auth_method_and_every_place_for_a_key_is_in_use(shipped):
     assert places == {"header", "query", "form"}
 
 
+def test_well_known_services_say_whose_account_a_token_is_for(shipped):
+    naming = {
+        entry.slug
+        for entry in shipped
+        for method in entry.methods
+        if {"identity", "account_field"} & method["config"].keys()
+    }
+
+    assert len(naming) >= 20
+    assert {"github", "google-drive", "outlook", "slack"} <= naming
+
+
 def test_each_category_has_one_file():
     files = sorted(CATALOGUE.glob("*.yaml"))
 
@@ -326,6 +338,16 @@ SCHEMA_RULES = {
         ("auth", 0, "keys"),
         [],
         ".auth[0]: Additional properties are not allowed ('keys' was unexpected)",
+    ),
+    "an identity request without the field": (
+        ("auth", 0, "identity"),
+        {"path": "/me"},
+        ".auth[0].identity: 'field' is a required property",
+    ),
+    "an account field that is no path": (
+        ("auth", 0, "account_field"),
+        "team name",
+        ".auth[0].account_field: 'team name' does not match '^[A-Za-z0-9_]+(\\\\.[A-Za-z0-9_]+)*$'",
     ),
     "an unknown client authentication": (
         ("auth", 0, "token_auth"),

@@ -11,6 +11,7 @@ from oauthlib.common import add_params_to_uri
 from oauthlib.oauth2 import WebApplicationClient
 from requests import Response
 
+from . import identity
 from .assertions import sign
 from .base import Granted
 from .provider import (
@@ -199,6 +200,7 @@ class Client:
             expires_at=expiry(body.get("expires_in", self.config.get("expires_in_s"))),
             renewable="refresh_token" in secrets,
             scopes=self._scopes(body.get("scope"), asked),
+            account=identity.in_answer(body, self.config, self.client_id),
         )
 
     def _scopes(self, given: Any, asked: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ from .creating import callback, gallery, new
 from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
 from .environments import drop_environment, environment
 from .looking import activity, guide, listing, profile_connections, readiness, summary
+from .other_account import other_account
 from .preferring import columns, delete_view, keys, saved_views
 from .rehearsing import try_service
 from .signing_in import (
@@ -21,7 +22,8 @@ __all__ = [
     "activity", "authorize", "bulk_action", "bulk_test", "callback", "columns", "delete",
     "delete_view", "deleted", "disable", "drop_environment", "duplicate", "edit", "enable",
     "environment", "everybodys_sign_ins", "export", "gallery", "guide", "keys", "listing",
-    "new", "one_bulk_test", "one_import", "own_sign_ins", "profile_connections", "readiness",
-    "reconnect", "remove_persons_sign_in", "remove_sign_in", "rename", "restore", "revoke",
-    "saved_views", "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
+    "new", "one_bulk_test", "one_import", "other_account", "own_sign_ins",
+    "profile_connections", "readiness", "reconnect", "remove_persons_sign_in", "remove_sign_in",
+    "rename", "restore", "revoke", "saved_views", "sign_in_to", "summary", "test",
+    "try_operation", "try_service", "upload",
 ]  # fmt: skip

@@ -118,6 +118,7 @@ def proceed_dialog(request, connection, environment, change=""):
         "host": authorization.host_of(connection, environment, pending),
         "scopes": pending.get("scopes", connection.scopes),
         "environment": environment,
+        "account": _account_now(connection, environment),
         "url": f"{url}?{query}" if query else url,
         "is_change": bool(change),
         "redirect_uri": authorization.redirect_uri(connection.service.slug),
@@ -150,3 +151,9 @@ def test(request, link_name):
     if request.method == "POST" and request.htmx:
         response["HX-Trigger"] = "connection-changed"
     return response
+
+
+def _account_now(connection, environment):
+    """Whose account is connected in just that place, as far as ConnHub knows."""
+    there = connection.credentials.own().filter(environment=environment)
+    return there.values_list("account", flat=True).first() or ""

@@ -14,7 +14,9 @@ from .. import authorize, lifecycle, policies, testing
 from ..auth import is_interactive
 from ..connecting import ConnectFailed
 from ..forms import CreateForm
+from ..models import Authorization
 from .changing import proceed_dialog
+from .other_account import connected
 
 
 @require_safe
@@ -97,7 +99,7 @@ def _go_on(request, connection, environment):
 def callback(request, service):
     """The redirect URI: takes in the provider's answer and goes on to a clean URL."""
     try:
-        credential = authorize.finish(
+        outcome = authorize.finish(
             service,
             dict(request.GET.lists()),
             by=request.user,
@@ -108,9 +110,9 @@ def callback(request, service):
         elsewhere = error.connection or "connections:list"
         response = redirect("sign_ins" if error.of_login_user else elsewhere)
     else:
-        connection, is_own = credential.connection, credential.user is not None
-        said = f"You are signed in to {connection}." if is_own else f"{connection} is connected."
-        messages.success(request, said)
-        response = redirect("sign_ins" if is_own else connection)
+        if isinstance(outcome, Authorization):
+            response = redirect("other_account", outcome.pk)
+        else:
+            response = connected(request, outcome)
     response["Referrer-Policy"] = "no-referrer"
     return response

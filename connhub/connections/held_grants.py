@@ -1,0 +1,117 @@
+"""A grant for another account than before: it waits, sealed, until the person says yes or no."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from connhub.accounts import people
+from connhub.accounts.models import User
+from connhub.audit.log import record
+from connhub.errors import Refusal
+from connhub.vault.keyring import CantOpen, digest
+
+from .auth.base import Granted
+from .authorize import AuthorizationFailed, replaced_by, require_may, settle
+from .models import Authorization, Connection, Credential
+from .revocation import tell_after_commit
+
+
+class NotWaiting(Refusal):
+    code = "sign-in-gone"
+    text = "This sign-in waits no longer. Nothing was changed. Start again from the connection."
+
+
+def waiting(by: User, session_key: str) -> QuerySet[Authorization]:
+    """What waits for the person's yes in this session."""
+    return Authorization.objects.filter(
+        grant__isnull=False,
+        user=by,
+        session_digest=digest(session_key),
+        expires_at__gte=timezone.now(),
+    ).select_related("connection__service", "connection__auth_method", "environment")
+
+
+def account_before(attempt: Authorization) -> str:
+    """Whose account the grant would take the place of; "" if that is gone meanwhile."""
+    before = replaced_by(attempt, attempt.connection)
+    return before.account if before else ""
+
+
+@transaction.atomic
+def accept(attempt: Authorization, *, by: User, session_key: str) -> Credential:
+    """Put the new account in the old one's place: the person said yes.
+
+    Raises:
+        NotWaiting: it was answered already, its time is over, or `by` may not any more.
+    """
+    connection = Connection.objects.locked(attempt.connection_id)
+    by = people.locked(by)
+    attempt = _take(waiting(by, session_key).filter(pk=attempt.pk))
+    try:
+        require_may(attempt, connection, by)
+        granted = _opened(attempt)
+    except (AuthorizationFailed, CantOpen):
+        raise NotWaiting from None
+    before = replaced_by(attempt, connection)
+    record(
+        "connection.account_changed",
+        by=by,
+        on=connection,
+        detail={"account": attempt.account, "before": before.account if before else ""},
+    )
+    return settle(attempt, connection, granted, by)
+
+
+@transaction.atomic
+def decline(attempt: Authorization, *, by: User, session_key: str) -> None:
+    """Destroy the grant and tell the provider. Raises: NotWaiting."""
+    _discard(_take(waiting(by, session_key).filter(pk=attempt.pk)), by)
+
+
+def forget_expired() -> None:
+    """Destroy the grants that nobody said yes to in time, and tell their providers."""
+    forget(Authorization.objects.filter(expires_at__lt=timezone.now()), by=None)
+
+
+@transaction.atomic
+def forget(attempts: QuerySet[Authorization], *, by: User | None) -> None:
+    """Destroy those of the attempts that hold a grant, and tell their providers."""
+    held = attempts.filter(grant__isnull=False).select_related(
+        "user", "connection__service", "connection__auth_method", "environment"
+    )
+    for attempt in held.select_for_update(of=("self",)).order_by("pk"):
+        Authorization.objects.filter(pk=attempt.pk).delete()
+        _discard(attempt, by)
+
+
+def _take(found: QuerySet[Authorization]) -> Authorization:
+    """The one that was found, which is thereby used up. Raises: NotWaiting."""
+    attempt = found.select_for_update(of=("self",)).first()
+    if attempt is None:
+        raise NotWaiting
+    Authorization.objects.filter(pk=attempt.pk).delete()
+    return attempt
+
+
+def _discard(attempt: Authorization, by: User | None) -> None:
+    connection = attempt.connection
+    user = attempt.user if attempt.login_user else None
+    given = Credential(connection=connection, environment=attempt.environment, user=user)
+    try:
+        secrets = _opened(attempt).secrets
+    except CantOpen:
+        secrets = {}
+    tell_after_commit([(given, secrets)], by)
+    record("connection.other_account_declined", by=by, on=connection, change=False)
+
+
+def _opened(attempt: Authorization) -> Granted:
+    """Raises: CantOpen."""
+    kept: dict[str, Any] = attempt.grant.open().reveal()
+    ends_at = datetime.fromisoformat(kept["expires_at"]) if kept["expires_at"] else None
+    return Granted(
+        kept["secrets"], ends_at, kept["renewable"], kept["scopes"], account=attempt.account
+    )

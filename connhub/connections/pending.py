@@ -1,0 +1,77 @@
+"""Changes to a connection that wait for a sign-in, and take effect when it succeeds."""
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+from connhub.accounts.models import Environment
+from connhub.errors import Refusal
+
+from .access import AppMissing, settings_for
+from .auth import is_interactive
+from .models import Connection, Credential, Settings, Status
+from .refresh import values_of
+
+
+class NothingToAuthorize(Refusal):
+    code = "nothing-to-authorize"
+    text = "This connection doesn't sign in at the service. Edit it to change its credentials."
+
+
+def with_changes(connection: Connection, pending: Mapping[str, Any]) -> Connection:
+    """The connection as it would be; the one given stays as it is."""
+    connection = copy(connection)
+    if "scopes" in pending:
+        connection.scopes = list(pending["scopes"])
+    if "oauth_app" in pending:
+        own = connection.service.oauth_apps.filter(shared=False)
+        connection.oauth_app = own.filter(pk=pending["oauth_app"]).first()
+    return connection
+
+
+def values_with(
+    connection: Connection, environment: Environment | None, pending: Mapping[str, Any]
+) -> dict[str, str]:
+    """What the method takes to sign in, as it would be after the change."""
+    if not is_interactive(connection.auth_method):
+        raise NothingToAuthorize
+    changed = with_changes(connection, pending)
+    app, style = changed.oauth_app, connection.auth_method.config.get("token_auth")
+    if app and not app.client_secret and style != "none":
+        raise AppMissing
+    probe = Credential(connection=changed, environment=environment)
+    return values_of(probe, {}, pending.get("parameters"))
+
+
+def apply(
+    connection: Connection, pending: Mapping[str, Any], environment: Environment | None
+) -> list[str]:
+    """Make pending changes true; the names of what changed."""
+    if not pending:
+        return []
+    changed = with_changes(connection, pending)
+    changed.version += 1
+    changed.save(update_fields=["scopes", "oauth_app", "version", "modified_at"])
+    if "parameters" in pending:
+        _give_up_others(connection, environment)
+        Settings.objects.update_or_create(
+            connection=connection,
+            environment=environment,
+            defaults={
+                name: pending[name] for name in ("parameters", "base_url") if name in pending
+            },
+        )
+    return list(pending)
+
+
+def _give_up_others(connection: Connection, environment: Environment | None) -> None:
+    """Destroy the secrets that settings about to change would send to a new place."""
+    for other in connection.credentials.live().select_for_update(of=("self",)):
+        stored = settings_for(connection, other.environment)
+        is_replaced = other.environment == environment and other.user_id is None
+        if stored.environment == environment and not is_replaced:
+            other.payload.clear()
+            other.status = Status.RECONNECT_NEEDED
+            other.last_error = "The connection's address was changed. Reconnect."
+            other.fence += 1
+            other.save()
