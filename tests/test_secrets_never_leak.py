@@ -136,6 +136,7 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
             "token": [token],
             "other_account.pk": [pending.pk],
             "connections:one_import.pk": [plant_import(ada).pk],
+            "connections:delete_view.pk": [ada.saved_views.create(name="Mine", query="q=b").pk],
             "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
         }
     )

@@ -1,6 +1,6 @@
 import pytest
 
-from connhub.connections.bulk import testing
+from connhub.connections.bulk_tests import testing
 from connhub.connections.models import Connection
 from tests.browser.conftest import serious_axe_findings
 from tests.factories import connect

@@ -14,7 +14,7 @@ from connhub.connections.auth.oauth2 import Client
 from connhub.connections.databases import DRIVERS
 from connhub.connections.fields import parameters_of
 from connhub.connections.forms import CreateForm
-from connhub.connections.testing import test_of as the_test_of
+from connhub.connections.probing import test_of as the_test_of
 from connhub.services.addresses import PLACEHOLDER, fill, fill_config
 from connhub.services.gallery import AUTH_LABELS
 from connhub.services.loader import load, read
