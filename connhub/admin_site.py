@@ -1,12 +1,17 @@
+from collections.abc import Sequence
 from functools import update_wrapper
 
-from django.contrib.admin import AdminSite, ModelAdmin
+from django.contrib.admin import AdminSite, ModelAdmin, ShowFacets
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
+from django.utils.functional import cached_property
 
 
 class SuperAdminSite(AdminSite):
@@ -42,10 +47,40 @@ class SuperAdminSite(AdminSite):
             raise Http404
 
 
+MOST_COUNTED = 10_000
+PER_PAGE = 50
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than 10,000 rows: whoever has more narrows them down."""
+
+    object_list: QuerySet
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[:MOST_COUNTED].count()
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count == MOST_COUNTED
+
+
 class ReadOnlyAdmin(ModelAdmin):
-    """Shows and never changes: changes go through the pages, which ask the policies."""
+    """Shows and never changes: changes go through the pages, which ask the policies.
+
+    Rows come newest first, which takes no sorting; a table of any length costs a page's queries.
+    """
 
     actions = None
+    about = ""
+    ordering = ["-pk"]
+    sortable_by = ()
+    paginator = CappedPaginator
+    list_per_page = PER_PAGE
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    # Titles of other lists, each with its URL name and the parameter that narrows it to this one.
+    related: Sequence[tuple[str, str, str]] = ()
 
     def has_module_permission(self, request):
         return True
@@ -61,3 +96,25 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None):
+        has_page = obj is not None and hasattr(obj, "get_absolute_url")
+        context |= {
+            "product_url": obj.get_absolute_url() if has_page else "",
+            "events_url": self._events_of(obj),
+            "related": [
+                (title, f"{reverse(f'admin:{name}_changelist')}?{parameter}={obj.pk}")
+                for title, name, parameter in self.related
+            ],
+        }
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def history_view(self, request, object_id, extra_context=None):
+        """What happened to it stands in the audit log, and nowhere else."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            raise Http404
+        return redirect(self._events_of(obj))
+
+    def _events_of(self, obj) -> str:
+        return f"{reverse('audit:log')}?object={obj._meta.model_name}:{obj.pk}"

@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
+from .paging import MOST_COUNTED, in_words
+
 # By URL name, filled in the `ready()` of the app that knows; a room above can't be asked from here.
 counted: dict[str, Callable[[HttpRequest], QuerySet]] = {}
 audiences: dict[str, Callable[[HttpRequest], bool]] = {}
@@ -18,6 +20,7 @@ NAVIGATION = (
         (
             ("connections:list", "Connections", "plug"),
             ("readiness", "Readiness", "table-cells"),
+            ("expiry", "Expiry", "calendar"),
             ("services:list", "Services", "squares-2x2"),
             ("usage:integrations", "Integrations", "rectangle-group"),
         ),
@@ -39,7 +42,7 @@ class Entry:
     label: str
     icon: str
     url: str
-    count: int | None
+    count: str | None
     is_current: bool = False
 
 
@@ -68,14 +71,21 @@ def navigation(request: HttpRequest) -> list[Section]:
 
 
 def _numbers(request: HttpRequest) -> dict[str, int]:
-    """How many there are of each kind that this person sees, in one query."""
+    """How many there are of each kind that this person sees, in one query that counts no further
+    than it takes to say that they are very many.
+    """
     asked = [
-        things(request).order_by().values(entry=Value(name)).annotate(entries=Count("pk"))
+        _first(things(request)).values(entry=Value(name)).annotate(entries=Count("pk"))
         for name, things in counted.items()
     ]
     return (
         dict(asked[0].union(*asked[1:], all=True).values_list("entry", "entries")) if asked else {}
     )
+
+
+def _first(things: QuerySet) -> QuerySet:
+    some = things.order_by().values("pk")[: MOST_COUNTED + 1]
+    return things.model._base_manager.filter(pk__in=some).order_by()
 
 
 def _entry(
@@ -87,7 +97,8 @@ def _entry(
         url = reverse(name)
     except NoReverseMatch:
         return None
-    return Entry(name, label, icon, url, numbers.get(name))
+    count = in_words(numbers[name]) if name in numbers else None
+    return Entry(name, label, icon, url, count)
 
 
 def _current(request: HttpRequest, entries: list[Entry]) -> Entry | None:

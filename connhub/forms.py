@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
+from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
 from django.forms.renderers import TemplatesSetting
 from django.utils.formats import date_format
-from django.utils.timezone import localtime
+from django.utils.timezone import localdate, localtime, make_aware
 
 NO_CONTROLS = RegexValidator(r"\A[^\x00-\x1f\x7f]*\Z", "Use a single line of ordinary characters.")
+
+
+LAST_MINUTE, LAST_YEAR = time(23, 59), 2199
 
 
 class Switch(forms.CheckboxInput):
@@ -67,6 +71,34 @@ class SecretField(forms.CharField):
         return text.replace("\r\n", "\n") if self.multiline else text
 
 
+class EndDateField(forms.DateField):
+    """The day on which a secret stops working, as its issuer says; cleans to that day's last minute.
+
+    `stored` is what was said before: it may be over already.
+    """
+
+    def __init__(self, *, stored: datetime | None = None, label: str = "Ends on") -> None:
+        super().__init__(
+            label=label,
+            required=False,
+            help_text="If it has an end date where it was issued. You are reminded 14 days before.",
+            input_formats=["%Y-%m-%d"],
+            initial=localtime(stored).date() if stored else None,
+            widget=forms.DateInput({"type": "date", "autocomplete": "off"}, "%Y-%m-%d"),
+        )
+        self.stored = stored
+
+    def clean(self, value: Any) -> datetime | None:
+        day = super().clean(value)
+        if day is None or day == self.initial:
+            return self.stored if day else None
+        if day < localdate():
+            raise forms.ValidationError("This day is over.")
+        if day.year > LAST_YEAR:
+            raise forms.ValidationError(f"Give a year up to {LAST_YEAR}.")
+        return make_aware(datetime.combine(day, LAST_MINUTE))
+
+
 SHAPES = (
     (Switch, "switch"),
     (forms.CheckboxInput, "check"),
@@ -98,8 +130,8 @@ class BoundField(forms.BoundField):
     @property
     def is_optional(self) -> bool:
         """Whether the label says so: for a line left blank, unless a secret is stored already."""
-        stored = getattr(self.field, "stored_at", None)
-        return self.shape == "line" and not (self.field.required or stored)
+        is_wanted = self.field.required or getattr(self.field, "stored_at", None)
+        return self.shape == "line" and getattr(self.field, "is_optional", not is_wanted)
 
 
 class FormRenderer(TemplatesSetting):
@@ -129,3 +161,24 @@ def grouped(form: forms.BaseForm) -> Iterator[Group]:
         fields = [form[name] for name in names if name in form.fields]
         if fields:
             yield Group(title, about, fields)
+
+
+@dataclass
+class Mistake:
+    """One thing that is wrong in a form; `anchor` is the id of the field, if one can go there."""
+
+    label: str
+    anchor: str
+    text: str
+
+
+def mistakes(form: forms.BaseForm) -> Iterator[Mistake]:
+    """All that is wrong in a form and its `parts`, titled forms inside it, in reading order."""
+    for part in (form, *getattr(form, "parts", ())):
+        title = f"{part.title}: " if hasattr(part, "title") else ""
+        for text in part.non_field_errors():
+            yield Mistake("", "", text)
+        for field in part:
+            anchor = "" if field.is_hidden else field.anchor
+            for text in field.errors:
+                yield Mistake(f"{title}{field.label}", anchor, text)

@@ -18,7 +18,8 @@ SECRETS = re.compile(
     | (?<=://)[^\s/:@]*:[^\s/@]+(?=@)  # user and password of a URL
     | \b(?:NAMES)=[^\s&"']+  # a query, a form, a DSN
     | (?:NAMES)['"]\s*:\s*(?:'[^'\r\n]*'|"[^"\r\n]*")  # JSON, a dict
-    | chk_[a-z0-9_-]{8,}
+    | (?:(?<=/invitation/)|(?<=/new-password/))[a-z0-9_-]{16,}
+    | ch[kl]_[a-z0-9_-]{8,}
     """.replace("NAMES", NAMES),
     re.IGNORECASE | re.VERBOSE,
 )
@@ -48,3 +49,26 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["exception"] = redact(self.formatException(record.exc_info))
         return json.dumps(entry, ensure_ascii=True)
+
+
+def configuration(level: str) -> dict:
+    """Django's LOGGING: everything as JSON on stderr, from `level` on. Raises: ValueError."""
+    if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+        raise ValueError("must be DEBUG, INFO, WARNING or ERROR.")
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "connhub.logs.JsonFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "propagate": True},
+            "connhub": {"level": "INFO"},
+            "axes": {"level": "ERROR"},
+            "uvicorn": {"handlers": [], "propagate": True},
+            "uvicorn.error": {"handlers": [], "propagate": True},
+            "uvicorn.access": {"handlers": [], "level": "WARNING"},
+            "huey": {"handlers": [], "propagate": True},
+            "urllib3": {"level": "ERROR"},  # what it says at lower levels quotes URLs
+        },
+    }

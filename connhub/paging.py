@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Expression, F, Q, QuerySet
 
 SIZE = 25
+MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,28 +33,64 @@ class Page:
     older: str
 
 
+def total_of(queryset: QuerySet, found: Page) -> int:
+    """How many there are of which `found` is a page; beyond MOST_COUNTED nobody counts on."""
+    if not (found.newer or found.older):
+        return len(found.rows)
+    return queryset.order_by()[: MOST_COUNTED + 1].count()
+
+
+def in_words(total: int) -> str:
+    """A count as people read it: "1,234", or "10,000+" where nobody counted on."""
+    return f"{min(total, MOST_COUNTED):,}{'+' if total > MOST_COUNTED else ''}"
+
+
 def page(queryset: QuerySet, order: Order, params: Mapping[str, str], size: int = SIZE) -> Page:
     """The page that `params` name by `before` or `after`; the first one where they make no sense."""
-    queryset = queryset.annotate(page_key=F(order.key) if isinstance(order.key, str) else order.key)
+    return merged([(queryset, order)], params, size)
+
+
+def merged(
+    lists: Sequence[tuple[QuerySet, Order]], params: Mapping[str, str], size: int = SIZE
+) -> Page:
+    """The page of several lists made one: their orders differ in the key alone.
+
+    The unique field holds text, the same kind in all of them, and tells their rows apart.
+    """
     cursor, backwards = _cursor(params)
-    reverse = order.descending != backwards
-    keys = [F("page_key"), F(order.unique)]
-    rows = queryset.order_by(*(k.desc() if reverse else k.asc() for k in keys))
+    found: list[Any] = []
     try:
-        if cursor:
-            rows = rows.filter(_beyond(cursor, order.unique, "lt" if reverse else "gt"))
-        found = list(rows[: size + 1])
+        for queryset, order in lists:
+            found += _some(queryset, order, cursor, backwards, size + 1)
     except (ValueError, TypeError, ValidationError):
-        return page(queryset, order, {}, size)
+        return merged(lists, {}, size)
+    if not lists:
+        return Page([], "", "")
+    unique, reverse = lists[0][1].unique, lists[0][1].descending != backwards
+    if len(lists) > 1:
+        found.sort(key=lambda row: (row.page_key, getattr(row, unique)), reverse=reverse)
     more, found = len(found) > size, found[:size]
     if backwards:
         found.reverse()
     has_newer, has_older = (more, bool(cursor)) if backwards else (bool(cursor), more)
     return Page(
         found,
-        _encode(found[0], order.unique) if found and has_newer else "",
-        _encode(found[-1], order.unique) if found and has_older else "",
+        _encode(found[0], unique) if found and has_newer else "",
+        _encode(found[-1], unique) if found and has_older else "",
     )
+
+
+def _some(
+    queryset: QuerySet, order: Order, cursor: list | None, backwards: bool, most: int
+) -> QuerySet:
+    """The first rows from the cursor on, nearest first."""
+    queryset = queryset.annotate(page_key=F(order.key) if isinstance(order.key, str) else order.key)
+    reverse = order.descending != backwards
+    keys = [F("page_key"), F(order.unique)]
+    rows = queryset.order_by(*(k.desc() if reverse else k.asc() for k in keys))
+    if cursor:
+        rows = rows.filter(_beyond(cursor, order.unique, "lt" if reverse else "gt"))
+    return rows[:most]
 
 
 def _cursor(params: Mapping[str, str]) -> tuple[list | None, bool]:
@@ -66,7 +103,9 @@ def _cursor(params: Mapping[str, str]) -> tuple[list | None, bool]:
 
 def _beyond(cursor: list, unique: str, than: str) -> Q:
     value, tie = cursor
-    return Q(**{f"page_key__{than}": value}) | Q(page_key=value, **{f"{unique}__{than}": tie})
+    # The first condition alone is a range of the index, however deep in the list.
+    reach = Q(**{f"page_key__{than}e": value})
+    return reach & (Q(**{f"page_key__{than}": value}) | Q(**{f"{unique}__{than}": tie}))
 
 
 def _encode(row: Any, unique: str) -> str:

@@ -3,62 +3,22 @@
 A value that can't be used ends the start with one line that says which and why.
 """
 
-import re
 import ssl
-import sys
-import warnings
 from email.utils import parseaddr
 from ipaddress import ip_address
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-import environ
-
+from connhub import logs
+from connhub.configuration import read, read_number, read_path, read_rate, read_switch, stop
+from connhub.egress import syslog
 from connhub.egress.allowed import parse_allow_list
 from connhub.egress.host import parse_host
 from connhub.vault.keyring import BadKeys
 from connhub.vault.keyring import parse as parse_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-
-env = environ.FileAwareEnv()
-environ.Env.read_env(env.str("CONNHUB_ENV_FILE", "") or str(BASE_DIR / ".env"))
-
-
-def stop(name: str, why: str) -> NoReturn:
-    print(f"connhub: {name}: {why}", file=sys.stderr)
-    sys.exit(2)
-
-
-def read(name: str, cast: str = "str", default=environ.Env.NOTSET, must: str = ""):
-    """The setting's value; the file that NAME_FILE points to goes before NAME."""
-    try:
-        with warnings.catch_warnings(action="error"):  # a warning would quote the value
-            value = getattr(env, cast)(name, default=default)
-    except environ.ImproperlyConfigured:
-        stop(name, must or "is not set. Run `make run` once, or see .env.example.")
-    except OSError as error:
-        stop(f"{name}_FILE", f"can't be read ({error.strerror}).")
-    except (ValueError, KeyError, UserWarning):
-        stop(name, must or "must be a whole number.")
-    return value.strip() if isinstance(value, str) else value
-
-
-def read_number(name: str, default: int, most: int = 2**40) -> int:
-    value = read(name, "int", default)
-    if not 0 < value <= most:
-        stop(name, f"must be between 1 and {most}.")
-    return value
-
-
-def read_rate(name: str) -> str:
-    rate = read(name, default="6000/minute")
-    if not re.fullmatch(r"[1-9][0-9]*/(second|minute|hour|day)", rate):
-        stop(name, "must look like 6000/minute.")
-    return rate
-
 
 # --- Where ConnHub lives -------------------------------------------------------------------------
 
@@ -142,7 +102,6 @@ INSTALLED_APPS = [
     "connhub.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.forms",
@@ -169,6 +128,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "connhub.accounts.sessions.SecondFactorMiddleware",
     "connhub.middleware.RefusalMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
@@ -186,10 +146,17 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "connhub.context.shell",
+                "connhub.accounts.context.sign_in_ways",
             ],
             "builtins": ["connhub.tags", "django.templatetags.static"],
         },
-    }
+    },
+    {
+        "NAME": "letters",
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "OPTIONS": {"autoescape": False},  # plain text
+    },
 ]
 FORM_RENDERER = "connhub.forms.FormRenderer"
 
@@ -254,17 +221,22 @@ if CONNHUB_CA_FILE:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(CONNHUB_CA_FILE)
     except OSError:
         stop("CONNHUB_CA_FILE", "is not a file of certificates in PEM form.")
-_unverified = read("CONNHUB_TLS_UNVERIFIED_ALLOWED", default="false").lower()
-if _unverified not in ("true", "false"):
-    stop("CONNHUB_TLS_UNVERIFIED_ALLOWED", "must be true or false.")
-CONNHUB_TLS_UNVERIFIED_ALLOWED = _unverified == "true"
+CONNHUB_TLS_UNVERIFIED_ALLOWED = read_switch("CONNHUB_TLS_UNVERIFIED_ALLOWED", "false")
+
+CONNHUB_AUDIT_FILE = read_path("CONNHUB_AUDIT_FILE")
+CONNHUB_AUDIT_HEAD_FILE = read_path("CONNHUB_AUDIT_HEAD_FILE")
+try:
+    CONNHUB_AUDIT_SYSLOG = read("CONNHUB_AUDIT_SYSLOG", default="")
+    _collectors = syslog.endpoints(CONNHUB_AUDIT_SYSLOG)
+except syslog.BadSyslog as error:
+    stop("CONNHUB_AUDIT_SYSLOG", str(error))
 CONNHUB_OWN_ENDPOINTS = [
     (BIND, PORT),
     (_public.hostname, PUBLIC_PORT),
     *([(_database["HOST"], int(_database.get("PORT") or 5432))] if _database.get("HOST") else []),
     *_redis_endpoints,
+    *_collectors,
 ]
-
 # --- Proxy limits (SECURITY 6.6) -------------------------------------------------------------------
 
 PROXY_MAX_REQUEST = read_number("CONNHUB_PROXY_MAX_REQUEST", 10 * 2**20)
@@ -284,13 +256,34 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+# Single sign-on by OpenID Connect; off without an issuer.
+OIDC_ISSUER = read("CONNHUB_OIDC_ISSUER", default="")
+OIDC_CLIENT_ID = read("CONNHUB_OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = read("CONNHUB_OIDC_CLIENT_SECRET", default="").strip()
+OIDC_DOMAINS = [_domain.strip().lower() for _domain in read("CONNHUB_OIDC_DOMAINS", "list", [])]
+OIDC_CREATE_ROLE = read("CONNHUB_OIDC_CREATE", default="").lower()
+OIDC_LABEL = read("CONNHUB_OIDC_LABEL", default="Single sign-on")
+PASSWORD_SIGN_IN = read_switch("CONNHUB_PASSWORD_SIGN_IN", "true")
+if OIDC_ISSUER and not OIDC_ISSUER.startswith(("https://", "http://")):
+    stop("CONNHUB_OIDC_ISSUER", "must look like https://login.example.com.")
+if OIDC_ISSUER and not (OIDC_CLIENT_ID and OIDC_CLIENT_SECRET):
+    stop("CONNHUB_OIDC_ISSUER", "needs CONNHUB_OIDC_CLIENT_ID and CONNHUB_OIDC_CLIENT_SECRET.")
+if OIDC_CREATE_ROLE not in ("", "member", "admin"):
+    stop("CONNHUB_OIDC_CREATE", "must be member or admin, or not set.")
+if not (PASSWORD_SIGN_IN or OIDC_ISSUER):
+    stop("CONNHUB_PASSWORD_SIGN_IN", "can be false only with CONNHUB_OIDC_ISSUER.")
+
+PASSWORD_RESET_TIMEOUT = 1800
 LOGIN_URL = "accounts:sign_in"
 LOGIN_REDIRECT_URL = "connections:list"
 LOGOUT_REDIRECT_URL = "accounts:sign_in"
@@ -308,6 +301,7 @@ AXES_DISABLE_ACCESS_LOG = True
 AXES_SENSITIVE_PARAMETERS = ["password", "username", "code"]
 AXES_VERBOSE = False
 
+SESSION_ENGINE = "connhub.accounts.session_store"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_IDLE_S = 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
@@ -370,30 +364,15 @@ USE_TZ = True
 # --- Mail ---------------------------------------------------------------------------------------
 
 _must = "must look like smtp+tls://user:password@mail.example.com:587."
-vars().update(read("EMAIL_URL", "email_url", "consolemail://", _must))
+vars().update(read("EMAIL_URL", "email_url", "dummymail://", _must))
+EMAIL_TIMEOUT = 20  # seconds
 DEFAULT_FROM_EMAIL = read("MAIL_FROM", default=f"ConnHub <connhub@{ALLOWED_HOSTS[0]}>")
 if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
     stop("MAIL_FROM", "must look like ConnHub <connhub@example.com>.")
 
 # --- Logs ---------------------------------------------------------------------------------------
 
-_level = read("LOG_LEVEL", default="WARNING").upper()
-if _level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
-    stop("LOG_LEVEL", "must be DEBUG, INFO, WARNING or ERROR.")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": "connhub.logs.JsonFormatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
-    "root": {"handlers": ["stderr"], "level": _level},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        "connhub": {"level": "INFO"},
-        "axes": {"level": "ERROR"},
-        "uvicorn": {"handlers": [], "propagate": True},
-        "uvicorn.error": {"handlers": [], "propagate": True},
-        "uvicorn.access": {"handlers": [], "level": "WARNING"},
-        "huey": {"handlers": [], "propagate": True},
-        "urllib3": {"level": "ERROR"},  # what it says at lower levels quotes URLs
-    },
-}
+try:
+    LOGGING = logs.configuration(read("LOG_LEVEL", default="WARNING").upper())
+except ValueError as error:
+    stop("LOG_LEVEL", str(error))

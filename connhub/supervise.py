@@ -69,6 +69,10 @@ def worker() -> Process:
     return Process("worker", [sys.executable, "manage.py", "run_huey", "--quiet"])
 
 
+def audit_forwarder() -> Process:
+    return Process("audit", [sys.executable, "manage.py", "forward_audit"])
+
+
 def run(processes: list[Process], *, when_up: Callable[[], None], host: str, port: int) -> int:
     """Keep the processes running until SIGINT, SIGTERM or SIGHUP; the exit code."""
     stopping = []

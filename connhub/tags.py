@@ -1,7 +1,7 @@
 """The site's template tags. They are built in: no `{% load %}` needed."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache, lru_cache
 from zlib import crc32
@@ -16,8 +16,9 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from connhub.forms import Group
+from connhub.forms import Group, Mistake
 from connhub.forms import grouped as groups_of
+from connhub.forms import mistakes as mistakes_in
 
 register = template.Library()
 
@@ -150,10 +151,11 @@ TILE = '<a class="tile" href="{}"{}>{}<span><b>{}</b><small>{}</small></span></a
 
 
 @register.simple_tag
-def tile(service, url_name: str, focused: bool = False) -> SafeString:
+def tile(service, url_name: str, query: Mapping[str, str], focused: bool = False) -> SafeString:
     """A service of the gallery with its auth methods, as a link to the page of that name."""
     methods = " · ".join(method.label for method in service.auth_methods.all())
-    url, focus = reverse(url_name, args=[service.slug]), FOCUSED if focused else ""
+    url = reverse(url_name, args=[service.slug], query=query)
+    focus = FOCUSED if focused else ""
     return format_html(TILE, url, focus, monogram(service), service.name, methods)
 
 
@@ -241,6 +243,12 @@ def _bar(day: dict, x: float, step: float, scale: float) -> dict:
 def grouped(form: BaseForm) -> list[Group]:
     """The form's fields in its groups (see `connhub.forms.grouped`)."""
     return list(groups_of(form))
+
+
+@register.filter
+def mistakes(form: BaseForm) -> list[Mistake]:
+    """All that is wrong in the form (see `connhub.forms.mistakes`)."""
+    return list(mistakes_in(form))
 
 
 @register.filter

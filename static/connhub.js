@@ -47,6 +47,7 @@
     if (dialog.returnValue !== "changed") opener = null;
   });
   on("htmx:afterSwap", ({ detail }) => detail.target === dialog && showDialog());
+  on("htmx:afterSwap", ({ detail }) => detail.target.id === "main" && $("#main .errors")?.focus());
   on("htmx:afterSettle", () => {
     if (!opener || dialog.open || document.activeElement !== document.body) return;
     focusOpener(); // what it stood in was fetched anew
@@ -154,12 +155,17 @@
   const linkName = (text) =>
     text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "_")
       .replace(/^[^a-z]+/, "").slice(0, 50).replace(/_+$/, "");
+  const suggest = (source) => {
+    const name = $(`[data-slug-from="#${CSS.escape(source.id)}"]`, source.form ?? document);
+    if (name && name.dataset.touched === undefined && !name.defaultValue) name.value = linkName(source.value);
+  };
+  on("htmx:load", ({ target }) => {
+    for (const name of target.querySelectorAll("[data-slug-from]")) suggest($(name.dataset.slugFrom, name.form));
+  });
   on("input", ({ target }) => {
     target.dataset.touched = "";
     const filters = target.closest("form[data-autosubmit]");
     if (filters) submitSoon(filters, target.matches("[type=search], [type=text]") ? 300 : 0);
-    if (!target.id) return;
-    const name = $(`[data-slug-from="#${CSS.escape(target.id)}"]`, target.form ?? document);
-    if (name && name.dataset.touched === undefined && !name.defaultValue) name.value = linkName(target.value);
+    if (target.id) suggest(target);
   });
 })();

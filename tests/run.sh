@@ -5,8 +5,8 @@ sh tests/check.sh
 
 # Browser tests run by themselves: playwright leaves an event loop running in its process.
 every_test() {
-  .venv/bin/python -m pytest -n 2 --ignore=tests/browser "$@"
-  .venv/bin/python -m pytest -n 2 tests/browser "$@"
+  .venv/bin/python -m pytest -n 2 --maxschedchunk=4 --ignore=tests/browser "$@"
+  .venv/bin/python -m pytest -n 2 --maxschedchunk=4 tests/browser "$@"
 }
 
 every_test "$@"

@@ -11,7 +11,7 @@ os.environ.setdefault("CONNHUB_KEYS", "0a0b0c0d:" + "ZGVmZ2hpamtsbW5vcHFyc3R1dnd
 os.environ.setdefault("EMAIL_URL", "memorymail://")
 
 from connhub.settings import *  # noqa: E402, F403
-from connhub.settings import DATABASES  # noqa: E402
+from connhub.settings import DATABASES, HUEY  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
@@ -22,3 +22,5 @@ WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = True
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.sqlite3")}
 DATABASES["default"]["CONN_MAX_AGE"] = 0
+# Tests that run side by side don't take each other's tasks.
+HUEY["filename"] = str(HOME / f"queue-{os.environ.get('PYTEST_XDIST_WORKER', 'alone')}.sqlite3")

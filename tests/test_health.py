@@ -112,6 +112,8 @@ HIDDEN = "hunter2hunter2hunter2"
         f"redis://:{HIDDEN}@cache:6379/0",
         f"https://user:{HIDDEN}@example.com/",
         f"chk_{HIDDEN}",
+        f"Method Not Allowed (POST): /invitation/{HIDDEN}{HIDDEN}/",
+        f"Method Not Allowed (POST): /new-password/1-{HIDDEN}{HIDDEN}/",
         f"host=db password={HIDDEN} user=x",
         f'{{"access_token": "{HIDDEN}", "token_type": "bearer"}}',
         f"{{'password': '{HIDDEN}'}}",

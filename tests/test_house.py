@@ -12,11 +12,11 @@ HOUSE = Path(__file__).parent.parent
 ROOMS = ("vault", "egress", "audit", "accounts", "services", "sharing", "connections", "usage")
 # Belongs to no room and knows of none: any room may use it.
 FURNITURE = {
-    "admin_site", "apps", "context", "errors", "forms", "htmx", "logs", "middleware", "paging", "tags",
+    "admin_site", "apps", "context", "errors", "forms", "htmx", "logs", "lookup", "middleware", "paging", "tags",
 }  # fmt: skip
 # Stands above the rooms and puts them together: no room may know of it.
 ROOF = {
-    "asgi", "bootstrap", "demo", "health", "management", "protocol", "settings", "supervise", "urls",
+    "asgi", "bootstrap", "configuration", "demo", "health", "management", "protocol", "settings", "supervise", "urls",
 }  # fmt: skip
 MAY_BESIDES = {"logs": {"audit.context"}}
 
@@ -31,7 +31,7 @@ OPENS_A_SOCKET = {
 # Named in annotations, in `except` or as a value: none of these opens anything.
 HARMLESS = {
     "requests.Response", "aiohttp.ClientError", "aiohttp.ClientResponse", "aiohttp.ClientTimeout",
-    "psycopg.Error",
+    "psycopg.Error", "smtplib.SMTPException",
 }  # fmt: skip
 MAY_REACH = {
     "connhub.egress": NETWORK | OPENS_A_SOCKET,

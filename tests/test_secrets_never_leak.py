@@ -7,29 +7,34 @@ fails with a hint where to add a value.
 import base64
 import logging
 from collections.abc import Iterator
+from datetime import date
 from urllib.parse import quote
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.forms import PasswordInput
 from django.test import Client
+from django.utils import timezone
 
-from connhub.accounts import environments
-from connhub.accounts.models import User
+from connhub.accounts import environments, invitations
+from connhub.accounts.models import Invitation, SecondFactor, Team, User
 from connhub.audit.context import NOWHERE
 from connhub.audit.models import Event
-from connhub.connections import login_users
+from connhub.connections import login_users, rotation
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
 from connhub.connections.bulk_tests import testing as bulk
 from connhub.connections.bulk_tests.models import BulkTest
 from connhub.connections.bundles import exporting, imports
 from connhub.connections.bundles.models import Import
-from connhub.connections.models import Authorization, Connection, Credential
+from connhub.connections.connect_links import making
+from connhub.connections.keeping import keep
+from connhub.connections.models import Authorization, Connection, Credential, Rotation
 from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS
+from connhub.sharing import roles
 from connhub.usage import flows, keys, registration
+from connhub.usage.models import CallDay
 from connhub.vault.fields import SealedField
 from connhub.vault.keyring import digest
 from tests.conftest import CANARY
@@ -60,8 +65,11 @@ SIGNS_IN = {
         "access_token_url": "https://login.service.example/token",
     },
 }
-# Nothing but catch-alls, which answer 404 to everything.
-FINDS_NOTHING = {"admin:unnamed", "api-1:nothing_here", "api-1:api-root"}
+# Catch-alls, which answer 404 to everything, and single sign-on, which is not set up here.
+FINDS_NOTHING = {
+    "admin:unnamed", "api-1:nothing_here", "api-1:api-root", "accounts:sso",
+    "accounts:sso_callback",
+}  # fmt: skip
 
 
 # --- What a secret looks like wherever it turns up ------------------------------------------------
@@ -106,11 +114,12 @@ def leaks(text: str, secrets: set[str]) -> list[str]:
 
 
 @pytest.fixture
-def planted(ada, bob, integration, settings) -> dict[str, list]:
+def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     """A secret in every place, and the values of every URL's arguments that lead to them."""
     settings.CONNHUB_EGRESS_ALLOW = []
     made = {kind: plant(kind, ada) for kind in KINDS}
     own = plant_for_login_users(ada)
+    plant_rotations(made, ada)
     registration.register(integration, [*made.values(), own], by=ada)
     key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
     flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
@@ -123,6 +132,13 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
     pending.grant.put(granted | {"renewable": False})
     pending.save()
     integration.memberships.create(user=bob)
+    plant_second_factor(ada)
+    url = invitations.invite("new@acme.example", role="member", by=root)
+    of_shared = plant_shares(made["bearer"], bob, by=ada)
+    team = Team.objects.create(name="Data platform")
+    for thing in (made["api_key"], made["api_key"].service, integration):
+        roles.grant(thing, team, by=ada)
+    roles.grant(made["api_key"].service, ada, by=ada)
     of_login_users = {
         "profile/sign-ins/.link_name": [own.link_name],
         "connections:sign_ins.link_name": [own.link_name],
@@ -132,14 +148,47 @@ def planted(ada, bob, integration, settings) -> dict[str, list]:
     return (
         arguments(made, integration, key, bob)
         | of_login_users
+        | of_shared
         | {
             "token": [token],
+            "accounts:invitation_link.token": [url.split("/")[-2]],
+            "accounts:send_invitation.pk": [Invitation.objects.get().pk],
+            "accounts:withdraw_invitation.pk": [Invitation.objects.get().pk],
+            "accounts:reset_link.token": ["something"],
+            "people/.pk": [bob.pk],
             "other_account.pk": [pending.pk],
+            "sequence": [1],
+            "format": ["csv"],
             "connections:one_import.pk": [plant_import(ada).pk],
+            **plant_connect_links([made["oauth2_code"], made["api_key"]], ada),
             "connections:delete_view.pk": [ada.saved_views.create(name="Mine", query="q=b").pk],
             "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
         }
     )
+
+
+def plant_second_factor(person: User) -> None:
+    factor = SecondFactor.objects.create(user=person, confirmed_at=timezone.now())
+    factor.seed.put(CANARY)
+    factor.save()
+    person.recovery_codes.create(digest=digest(CANARY))
+
+
+def plant_shares(connection: Connection, person: User, by: User) -> dict[str, list]:
+    """A connection and its service, shared with a person and with their team."""
+    team = Team.objects.create(name="Data")
+    team.user_set.add(person)
+    for thing in (connection, connection.service):
+        for admin in (by, person, team):
+            roles.grant(thing, admin, by=by)
+    return {
+        "connections/.key": [connection.link_name],
+        "services/.key": [connection.service.slug],
+        "teams/.pk": [team.pk],
+        "person": [person.pk],
+        **{f"{kind}_share:remove_person.pk": [person.pk] for kind in ("connection", "service")},
+        **{f"{kind}_share:remove_team.pk": [team.pk] for kind in ("connection", "service")},
+    }
 
 
 def plant_import(by: User) -> Import:
@@ -147,6 +196,14 @@ def plant_import(by: User) -> Import:
     mine = Connection.objects.administered_by(by)
     file = exporting.export(mine, with_secrets=True, sealed_under=PASSPHRASE, by=by)
     return imports.keep(imports.open_file(file, PASSPHRASE, by=by), by=by)
+
+
+def plant_connect_links(connections: list[Connection], by: User) -> dict[str, list]:
+    """Links that somebody may open, and the pages about them."""
+    sent = [making.make(connection, by=by) for connection in connections]
+    pks = [link.pk for link, _ in sent]
+    pages_of = ("connect_link.pk", "connections:withdraw_connect_link.pk")
+    return {"link_token": [token for _, token in sent]} | dict.fromkeys(pages_of, pks)
 
 
 def plant_bulk_test(by: User) -> BulkTest:
@@ -177,6 +234,13 @@ def plant(kind: str, by: User) -> Connection:
     return connection
 
 
+def plant_rotations(connections: dict[str, Connection], by: User) -> None:
+    """A next value that waits, and an old one in its grace time."""
+    rotation.give(connections["api_key"], KINDS["api_key"], by=by)
+    rotation.give(connections["bearer"], KINDS["bearer"], by=by)
+    rotation.switch(connections["bearer"], by=by)
+
+
 def plant_for_login_users(by: User) -> Connection:
     """A connection that the person signed in to with a key of their own."""
     made = connect(by, name="Own", link_name="own_keys", secrets={}, login_user=True)
@@ -191,11 +255,23 @@ def steps(connections: dict[str, Connection]) -> list[flows.DeclaredStep]:
 def arguments(connections, integration, key, member) -> dict[str, list]:
     """By argument, or by the beginning of the route (or the URL's name) and the argument."""
     first = next(iter(connections.values()))
+    day = CallDay.objects.create(connection=first, integration=integration, day=date(2026, 11, 1))
     rows = {
         "accounts/user": member.pk,
         "accounts/environment": environments.lowest().pk,
         "audit/event": Event.objects.latest("sequence").pk,
         "connections/connection": first.pk,
+        "connections/credential": first.credentials.get().pk,
+        "connections/connectionusergrant": first.user_grants.get().pk,
+        "connections/connectionteamgrant": first.team_grants.get().pk,
+        "services/service": first.service_id,
+        "services/oauthapp": OAuthApp.objects.filter(shared=True).first().pk,
+        "services/serviceusergrant": first.service.user_grants.get().pk,
+        "services/serviceteamgrant": first.service.team_grants.get().pk,
+        "accounts/team": first.team_grants.get().group_id,
+        "usage/callday": day.pk,
+        "usage/integrationusergrant": integration.user_grants.get().pk,
+        "usage/integrationteamgrant": integration.team_grants.get().pk,
         "usage/project": integration.project_id,
         "usage/integration": integration.pk,
         "usage/flow": integration.flows.get().pk,
@@ -211,6 +287,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
         "usage:remove_member.pk": [member.pk],
+        "person_access.pk": [member.pk],
         "usage:revoke_key.pk": [key.pk],
         "content_type_id": [ContentType.objects.get_for_model(Connection).pk],
         "admin/r/.object_id": [first.pk],
@@ -218,6 +295,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "admin/auth/.object_id": ["1"],
         "admin/axes/.object_id": ["1"],
         **{f"admin/{model}/.object_id": [pk] for model, pk in rows.items()},
+        "ref": ["something"],
         "app_label": ["connections"],
         "url": ["anything"],
         "rest": ["anything"],
@@ -227,7 +305,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
 def test_every_place_for_a_secret_has_one(planted):
     empty = [
         model.__name__
-        for model in (Credential, OAuthApp, Authorization, Import)
+        for model in (Credential, OAuthApp, Authorization, Import, Rotation, SecondFactor)
         if not all(
             CANARY in str(getattr(row, field.name).open().reveal())
             for row in model.objects.all()

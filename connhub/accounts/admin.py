@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from connhub.admin_site import ReadOnlyAdmin
 
-from .models import Environment, User
+from .models import Environment, Team, User
 
 
 @admin.register(User)
@@ -10,10 +10,25 @@ class UserAdmin(ReadOnlyAdmin):
     list_display = ["name", "email", "role", "is_active", "joined_at", "last_login"]
     list_filter = ["role", "is_active"]
     search_fields = ["name", "email"]
-    fields = ["name", "email", "role", "is_active", "joined_at", "last_login"]
+    fields = ["name", "email", "role", "is_active", "joined_at", "last_login", "groups"]
+    related = [
+        ("Grants on connections", "connections_connectionusergrant", "user__id__exact"),
+        ("Grants on integrations", "usage_integrationusergrant", "user__id__exact"),
+    ]
+
+
+@admin.register(Team)
+class TeamAdmin(ReadOnlyAdmin):
+    list_display = ["name"]
+    search_fields = ["name"]
+    fields = ["name", "people"]
+
+    def people(self, team):
+        return ", ".join(str(person) for person in team.user_set.all()[:200]) or "–"
 
 
 @admin.register(Environment)
 class EnvironmentAdmin(ReadOnlyAdmin):
     list_display = ["name", "short", "position"]
+    ordering = ["position"]
     fields = ["name", "slug", "short", "position"]

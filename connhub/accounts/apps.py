@@ -6,7 +6,17 @@ class AccountsConfig(AppConfig):
     name = "connhub.accounts"
 
     def ready(self):
-        from . import environments, sessions
+        from connhub import context
+        from connhub.audit.things import Thing, things
 
+        from . import environments, permissions, policies, sessions
+        from .models import Environment, User
+
+        permissions.states[Environment] = policies.state_of
+
+        context.audiences["accounts:people"] = lambda request: getattr(
+            request.user, "is_super_admin", False
+        )
         post_migrate.connect(environments.create_default, sender=self)
         sessions.connect_signals()
+        things["user"] = Thing(User.objects.all, ("email", "name"))

@@ -9,8 +9,8 @@ from django.utils.text import slugify
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
-from . import policies
 from .models import Environment, User
+from .permissions import require
 
 DEFAULT = (
     ("development", "Development", "dev"),
@@ -65,7 +65,7 @@ def add(*, name: str, short: str, by: User) -> Environment:
         PermissionDenied: `by` is no super admin.
         EnvironmentNameTaken, TooManyEnvironments.
     """
-    policies.require_super_admin(by)
+    require(by, "environment.change")
     taken = {environment.slug for environment in _locked()}
     if len(taken) >= MOST:
         raise TooManyEnvironments
@@ -79,7 +79,7 @@ def add(*, name: str, short: str, by: User) -> Environment:
 @transaction.atomic
 def rename(environment: Environment, *, to: str, short: str, by: User) -> None:
     """Change the name and its short form. Raises: PermissionDenied, EnvironmentNameTaken."""
-    policies.require_super_admin(by)
+    require(by, "environment.change")
     was = {"was": environment.name}
     environment.name, environment.short = to, short
     _save(environment, update_fields=["name", "short"])
@@ -92,7 +92,7 @@ def move(environment: Environment, *, up: bool, by: User) -> None:
 
     At the end of the list nothing happens. Raises: PermissionDenied.
     """
-    policies.require_super_admin(by)
+    require(by, "environment.change")
     ordered = _locked()
     here = ordered.index(environment)
     there = here - 1 if up else here + 1
@@ -116,7 +116,7 @@ def remove(environment: Environment, *, by: User) -> None:
         LastEnvironment: it is the only one.
         EnvironmentInUse: credentials, settings, keys, OAuth apps or endpoints belong to it.
     """
-    policies.require_super_admin(by)
+    require(by, "environment.change")
     if _locked() == [environment]:
         raise LastEnvironment
     record("environment.removed", by=by, on=environment, detail={"slug": environment.slug})

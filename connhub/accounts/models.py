@@ -1,7 +1,17 @@
+import uuid
+from importlib import import_module
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Coalesce, Lower
+from django.urls import reverse
 from django.utils import timezone
+
+from connhub.vault.fields import SealedField
+from connhub.vault.keyring import digest
 
 
 class Role(models.TextChoices):
@@ -18,6 +28,15 @@ class UserManager(BaseUserManager["User"]):
         user.set_password(password)
         user.save()
         return user
+
+    def for_listing(self):
+        """With when each was last seen and whether a second factor is on, in one query."""
+        newest = Session.objects.filter(user=OuterRef("pk")).order_by("-seen_at")
+        confirmed = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        return self.annotate(
+            last_seen_at=Coalesce(Subquery(newest.values("seen_at")[:1]), "last_login"),
+            has_second_factor=Exists(confirmed),
+        )
 
     def get_by_natural_key(self, email):
         return self.get(email=email.strip().lower())
@@ -37,6 +56,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     role = models.CharField(max_length=12, choices=Role, default=Role.MEMBER)
     is_active = models.BooleanField("active", default=True)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Kinds of letters that they don't want (`notifications`).
+    unwanted_letters = models.JSONField(default=list, editable=False)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = ["name"]
@@ -53,6 +74,9 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self):
         return self.name or self.email
+
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:person", args=[self.pk])
 
     @property
     def is_super_admin(self) -> bool:
@@ -97,6 +121,11 @@ class Environment(models.Model):
     def url_key(self) -> str:
         return self.slug
 
+    @property
+    def is_lowest(self) -> bool:
+        """Whether it is the one that developers work in."""
+        return not Environment.objects.filter(position__lt=self.position).exists()
+
 
 class SetupCode(models.Model):
     """The one-time code, printed at start, that makes the first super admin; kept as a hash."""
@@ -107,3 +136,128 @@ class SetupCode(models.Model):
 
     class Meta:
         default_permissions = ()
+
+
+class Letter(models.Model):
+    """An e-mail that waits to be sent; it may hold a one-time link, so its text is sealed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    to = models.EmailField()
+    subject = models.CharField(max_length=200)
+    body = SealedField(version="body_version")
+    body_version = models.PositiveIntegerField(default=0)
+    tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self):
+        return self.subject
+
+
+class Session(AbstractBaseSession):
+    """A browser somebody is signed in with, or one that is about to be."""
+
+    # Without a constraint: a session that outlives its person by a moment is harmless.
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="sessions", db_constraint=False
+    )
+    started_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    ip = models.CharField(max_length=45, default="")
+    device = models.CharField(max_length=60, default="")
+    is_this_one = False
+
+    class Meta:
+        default_permissions = ()
+
+    @classmethod
+    def get_session_store_class(cls):
+        return import_module(settings.SESSION_ENGINE).SessionStore
+
+    @property
+    def ref(self) -> str:
+        """What stands for it in a URL; the key itself would open it."""
+        return digest(self.session_key)[:32]
+
+
+class Account(models.Model):
+    """What holds for everybody; one row, or none while nothing was changed."""
+
+    require_second_factor = models.BooleanField(default=False)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self):
+        return "Account"
+
+
+class SecondFactor(models.Model):
+    """The seed of somebody's one-time codes (RFC 6238); on once a code confirmed it."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="second_factor")
+    seed = SealedField(version="seed_version")
+    seed_version = models.PositiveIntegerField(default=0)
+    confirmed_at = models.DateTimeField(null=True)
+    last_step = models.BigIntegerField(default=0)
+    # How many wrong codes came since when, from wherever.
+    wrong_codes = models.PositiveSmallIntegerField(default=0)
+    wrong_since = models.DateTimeField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+
+class RecoveryCode(models.Model):
+    """Lets somebody in once without their device; kept as a hash, gone when used."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        default_permissions = ()
+
+
+class Invitation(models.Model):
+    """A one-time link for somebody to become a person of the account; its token is kept as a hash."""
+
+    email = models.EmailField("e-mail address", unique=True)
+    role = models.CharField(max_length=12, choices=Role)
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, models.SET_NULL, null=True, related_name="+")
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["email"]
+        default_permissions = ()
+        constraints = [
+            models.CheckConstraint(
+                name="invitation_role", condition=models.Q(role__in=Role.values)
+            ),
+        ]
+
+    def __str__(self):
+        return self.email
+
+    @property
+    def has_expired(self) -> bool:
+        return self.expires_at <= timezone.now()
+
+
+class Identity(models.Model):
+    """Whom a provider of single sign-on knows somebody as."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="identity_subject")
+        ]
+
+    def __str__(self):
+        return self.subject

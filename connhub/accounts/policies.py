@@ -1,18 +1,7 @@
-from django.core.exceptions import PermissionDenied
+"""What an environment is to those who connect in it."""
 
-from .models import Role, User
-
-
-def may_administer_account(user: User) -> bool:
-    """Whether they may see and change what belongs to the whole account."""
-    return user.is_super_admin
+from .models import Environment
 
 
-def require_super_admin(user: User) -> None:
-    if not may_administer_account(user):
-        raise PermissionDenied
-
-
-def may_use_all_environments(user: User) -> bool:
-    """Members make connections for the lowest environment alone."""
-    return user.is_active and user.role in (Role.ADMIN, Role.SUPER_ADMIN)
+def state_of(environment: Environment) -> frozenset[str]:
+    return frozenset({"lowest"} if environment.is_lowest else ())

@@ -1,7 +1,6 @@
 """First run: one code, printed at start, makes one super admin; then the door is closed."""
 
 import hmac
-import secrets
 from datetime import timedelta
 
 from django.db import transaction
@@ -11,10 +10,10 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.vault.keyring import digest
 
+from . import codes
 from .models import Role, SetupCode, User
 
 LIFETIME = timedelta(hours=24)
-ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 class SetupIsClosed(Refusal):
@@ -35,7 +34,7 @@ def issue_code() -> str | None:
     """A new one-time code valid for 24 hours in place of any before it; None once set up."""
     if not is_open():
         return None
-    code = "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
+    code = codes.generate()
     SetupCode.objects.all().delete()
     SetupCode.objects.create(digest=digest(code), expires_at=timezone.now() + LIFETIME)
     return code
@@ -51,7 +50,7 @@ def create_first_super_admin(*, code: str, email: str, name: str, password: str)
     _spend_a_try(code)
     with transaction.atomic():
         # The delete takes the row's lock: of two people at once, the second finds no code.
-        deleted, _ = SetupCode.objects.filter(digest=digest(_normalise(code))).delete()
+        deleted, _ = SetupCode.objects.filter(digest=digest(codes.normalise(code))).delete()
         if not is_open() or not deleted:
             raise SetupIsClosed
         user = User.objects.create_user(email, password, name=name, role=Role.SUPER_ADMIN)
@@ -66,7 +65,7 @@ def _check_and_count(code: str) -> str:
         return "There is no valid code. Restart ConnHub; it prints a new one."
     if stored.expires_at < timezone.now():
         return "This code has expired. Restart ConnHub; it prints a new one."
-    if hmac.compare_digest(stored.digest, digest(_normalise(code))):
+    if hmac.compare_digest(stored.digest, digest(codes.normalise(code))):
         return ""
     stored.tries_left -= 1
     stored.save(update_fields=["tries_left"])
@@ -78,7 +77,3 @@ def _spend_a_try(code: str) -> None:
         raise SetupIsClosed
     if problem := _check_and_count(code):
         raise WrongSetupCode(problem)
-
-
-def _normalise(code: str) -> str:
-    return code.strip().upper()

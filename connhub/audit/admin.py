@@ -2,16 +2,31 @@ from django.contrib import admin
 
 from connhub.admin_site import ReadOnlyAdmin
 
+from .log import record
 from .models import Event
 
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["sequence", "at", "actor", "action", "object", "outcome", "ip"]
-    list_filter = ["outcome"]
-    search_fields = ["actor", "action", "object"]
-    show_full_result_count = False
+    """The record as it stands in the table; reading it here is on record too."""
+
+    about = "The audit log has more filters, and the export"
+    list_display = ["sequence", "at", "sentence", "outcome", "ip"]
+    list_filter = ["outcome", "kind"]
+    search_fields = ["=request_id"]
+    ordering = ["-at", "-sequence"]
     fields = [
-        "sequence", "at", "actor_type", "actor", "ip", "action", "object_type", "object",
-        "outcome", "fields", "detail", "request_id",
+        "sequence", "at", "actor_type", "actor_id", "actor", "ip", "action", "object_type",
+        "object_id", "object", "outcome", "fields", "detail", "request_id",
     ]  # fmt: skip
+
+    def changelist_view(self, request, extra_context=None):
+        response = super().changelist_view(request, extra_context)
+        detail = {"filters": request.GET.urlencode()[:200]}
+        record("audit.read", by=request.user, detail=detail, change=False)
+        return response
+
+    def change_view(self, request, object_id, form_url="", extra_context=None):
+        response = super().change_view(request, object_id, form_url, extra_context)
+        record("audit.read", by=request.user, detail={"event": object_id[:20]}, change=False)
+        return response

@@ -15,6 +15,7 @@ from connhub.vault.keyring import audit_mac
 
 from .context import current
 from .models import Event, Head
+from .sentences import kind_of
 
 HEAD = 1
 BATCH = 1000
@@ -93,6 +94,7 @@ def _event(
         actor=str(by)[:200] if by else "ConnHub",
         ip=context.ip,
         action=action,
+        kind=kind_of(action),
         object_type=str(on._meta.model_name) if on else "",
         object_id=str(on.pk) if on else "",
         object=str(on)[:200] if on else "",
@@ -108,7 +110,7 @@ def _append(event: Event, change: bool) -> None:
     _append_all([event], change)
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def _append_all(events: list[Event], change: bool) -> None:
     head, _ = Head.objects.select_for_update().get_or_create(pk=HEAD)
     for event in events:

@@ -1,5 +1,6 @@
 """How a call is made over a connection: where it goes and what is added to it."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,11 +10,11 @@ from django.db.models import F
 from connhub.accounts.models import Environment, User
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
-from connhub.services.addresses import fill
+from connhub.services.addresses import Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod
-from connhub.vault.keyring import CantOpen
+from connhub.vault.keyring import CantOpen, digest
 
-from .auth import METHODS
+from .auth import METHODS, is_interactive
 from .auth.base import Field, Injection, filled
 from .auth.provider import ProviderError
 from .models import Connection, Credential, Settings, Status
@@ -26,7 +27,7 @@ class ConnectionRevoked(Refusal):
 
 class ConnectionDisabled(Refusal):
     code = "connection-disabled"
-    text = "This connection is switched off. Enable it to use it again."
+    text = "This connection is disabled. Enable it to use it again."
 
 
 class NotConnected(Refusal):
@@ -204,6 +205,29 @@ def _app_values(connection: Connection) -> dict[str, str]:
     return {"client_id": app.client_id} if app and method.config.get("headers") else {}
 
 
+def values_of(
+    credential: Credential, secrets: dict[str, str], parameters: dict[str, str] | None = None
+) -> dict[str, str]:
+    """Parameters, OAuth app and secrets of a credential's connection, as its method takes them.
+
+    `parameters` replace those stored, for an attempt that would change them.
+
+    Raises:
+        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
+    """
+    connection = credential.connection
+    app: dict[str, str] = {}
+    if is_interactive(connection.auth_method):
+        app = app_of(connection, credential.environment)
+    if parameters is None:
+        parameters = settings_for(connection, credential.environment).parameters
+    try:
+        fill_config(connection.auth_method.config, parameters)
+    except Unfilled:
+        raise AddressIncomplete from None
+    return parameters | app | secrets
+
+
 def base_url_for(connection: Connection, stored: Settings, environment: Environment | None) -> str:
     """The connection's own endpoint, else the service's for the environment, else its base URL.
 
@@ -215,6 +239,13 @@ def base_url_for(connection: Connection, stored: Settings, environment: Environm
     own = endpoints.get(environment.pk) if environment else None
     of_method = connection.auth_method.config.get("base_url")
     return own or endpoints.get(None) or of_method or connection.service.base_url
+
+
+def destination_of(connection: Connection, environment: Environment | None) -> str:
+    """A hash of where an environment's secrets go, to tell whether that changed meanwhile."""
+    stored = settings_for(connection, environment)
+    base_url = base_url_for(connection, stored, environment)
+    return digest(json.dumps([base_url, stored.parameters], sort_keys=True))
 
 
 def _open(credential: Credential | None) -> dict[str, str]:

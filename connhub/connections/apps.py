@@ -6,12 +6,42 @@ class ConnectionsConfig(AppConfig):
 
     def ready(self):
         from connhub import context
+        from connhub.accounts import permissions
         from connhub.accounts.people import leaving
+        from connhub.accounts.permissions import Who
+        from connhub.audit.things import Thing, things
+        from connhub.sharing import kinds, roles
 
+        from . import expiry, policies
+        from .connect_links.validity import withdraw_of
+        from .endings import SOURCES
         from .login_users import forget
         from .models import Connection
+
+        permissions.relations[Connection] = {
+            Who.ITS_ADMIN: roles.is_admin,
+            Who.ITS_USER: policies.is_user,
+        }
+        permissions.states[Connection] = policies.state_of
 
         context.counted["connections:list"] = lambda request: Connection.objects.visible_to(
             request.user
         )
+        expiry.sources[:0] = SOURCES
+        # First: it writes no event, and the record's lock comes last.
+        leaving.connect(withdraw_of, dispatch_uid="connections.withdraw_links")
         leaving.connect(forget, dispatch_uid="connections.forget")
+        kinds.add(
+            kinds.Kind(
+                model=Connection,
+                key="link_name",
+                live=Connection.objects.live,
+                visible_to=lambda user: Connection.objects.visible_to(user).select_related(
+                    "service"
+                ),
+                may="change, test, share, revoke and delete",
+                loses="will no longer see",
+                listing="connections:list",
+            )
+        )
+        things["connection"] = Thing(Connection.objects.live, ("link_name", "name"), "link_name")

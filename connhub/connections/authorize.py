@@ -1,37 +1,46 @@
 """Sending a person to the provider and taking in what comes back, by OAuth 2.0 or 1.0a."""
 
-import hmac
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
 
-from . import policies
-from .access import (
-    AddressIncomplete,
-    CredentialIncomplete,
-    require_open,
+from .access import AddressIncomplete, CredentialIncomplete, destination_of
+from .attempts import (
+    Actor,
+    AuthorizationFailed,
+    check,
+    locked,
+    note_failure,
+    require_may,
+    require_may_begin,
 )
 from .auth import METHODS
 from .auth.base import Begun, Granted
 from .auth.provider import ProviderError
-from .models import Authorization, Connection, Credential, Status
+from .connect_links import validity
+from .connect_links.validity import LinkDead
+from .keeping import keep
+from .models import Authorization, Connection, ConnectLink, Credential
 from .pending import apply, values_with, with_changes
-from .whose import account_of, is_another
+from .telling import providers as telling
+from .whose import account_of, is_another, is_in_use
 
 LIFETIME = timedelta(minutes=10)
+# What came by a connect link for another account waits for an admin, who isn't there.
+UNTIL_DECIDED = timedelta(hours=24)
 STATE_NAMES = {name for method in METHODS.values() for name in method.state_names}
 
 
@@ -40,13 +49,11 @@ class NotBegun(Refusal):
     text = "The service didn't let this sign-in begin. Try again."
 
 
-class AuthorizationFailed(Exception):
-    """The way to the provider and back came to nothing; the text says why. Nothing was changed."""
+class Finished(NamedTuple):
+    """What came of an attempt; without a credential its grant waits, as `held_grants` says."""
 
-    def __init__(self, text: str, connection: Connection | None = None):
-        super().__init__(text)
-        self.connection = connection
-        self.of_login_user = False
+    attempt: Authorization
+    credential: Credential | None
 
 
 def redirect_uri(service_slug: str) -> str:
@@ -68,48 +75,55 @@ def host_of(
 def start(
     connection: Connection,
     *,
-    by: User,
+    by: Actor,
     session_key: str,
     environment: Environment | None = None,
     pending: Mapping[str, Any] | None = None,
+    then: str = "",
 ) -> str:
     """The provider's URL for one attempt, valid for ten minutes and this session alone.
 
-    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds. Where
-    the connection uses the credentials of login users, what comes back will be `by`'s own.
+    `pending` holds changes (scopes, parameters, OAuth app) that take effect if it succeeds; `then`
+    is the page of ConnHub that the person goes to in the end, if not the connection's. Where
+    the connection uses the credentials of login users, what comes back will be `by`'s own. `by`
+    may be a connect link, for whoever opened it in this session.
     OAuth 1.0a asks the provider first, for up to 20 s; no lock is held meanwhile.
 
     Raises:
-        PermissionDenied, Refusal: `by` may not, or the connection as it stands can't.
+        PermissionDenied, LinkDead, Refusal: `by` may not, or the connection as it stands can't.
         NotBegun: the provider refused, or gave no usable answer; that is on record.
     """
-    if connection.login_user:
-        policies.require_use(by, connection)
-        require_open(connection)
-    else:
-        policies.require_admin(by, connection)
-        policies.require_connect_in(by, environment)
-    pending = dict(pending or {})
+    require_may_begin(connection, environment, by)
+    pending = _bound(connection, pending) if pending else {}
     host_of(connection, environment, pending)
     try:
         begun = _ask_to_begin(connection, environment, pending)
     except ProviderError as error:
-        _note_failure(connection, by, str(error))
+        note_failure(connection, by, str(error))
         raise NotBegun(str(error)) from None
     attempt = Authorization(
         state_digest=digest(begun.state),
         session_digest=digest(session_key),
-        user=by,
+        user=by.made_by if isinstance(by, ConnectLink) else by,
+        link=by if isinstance(by, ConnectLink) else None,
         connection=connection,
         environment=environment,
         login_user=connection.login_user,
+        destination=destination_of(connection, environment),
         redirect_uri=redirect_uri(connection.service.slug),
         pending=pending,
+        then=then,
         expires_at=timezone.now() + LIFETIME,
     )
     attempt.verifier.put(begun.verifier)
     _begin(attempt)
     return begun.url
+
+
+def _bound(connection: Connection, pending: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes that hold only if nobody makes others before them."""
+    now = Connection.objects.filter(pk=connection.pk).values_list("version", flat=True).get()
+    return {**pending, "version": now}
 
 
 def _ask_to_begin(
@@ -135,16 +149,18 @@ def _begin(attempt: Authorization) -> None:
     except IntegrityError:
         # The state of OAuth 1.0a is the provider's; one that comes again tells nobody apart.
         raise NotBegun from None
-    record("connection.authorization_started", by=attempt.user, on=attempt.connection, change=False)
+    record(
+        "connection.authorization_started", by=attempt.actor, on=attempt.connection, change=False
+    )
 
 
 def finish(
-    service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User, session_key: str
-) -> Credential | Authorization:
+    service_slug: str, answer: Mapping[str, Sequence[str]], *, by: User | None, session_key: str
+) -> Finished:
     """Take in the provider's answer: exchange the code and keep the tokens.
 
-    If they are for another account than before nothing is replaced: the attempt comes back, and
-    its grant waits (see `held_grants`).
+    If they are for another account than before nothing is replaced, and the grant waits. What
+    was begun by a connect link ends by it, whoever is signed in; `by` is None if nobody is.
 
     `answer` holds each parameter with all its values: one that comes twice is not believed
     (RFC 6749 section 3.1). The attempt is used up whatever the answer says.
@@ -152,8 +168,9 @@ def finish(
     Raises:
         AuthorizationFailed: the answer belongs to no attempt of this person and session, consent
             was denied, or the provider did not give a usable token.
+        LinkDead: the connect link that it was begun by is good for nothing any more.
     """
-    attempts = _take_all(answer) or _take_unnamed(answer, service_slug, by, session_key)
+    attempts = _take_all(answer) or _take_unnamed(answer, service_slug, session_key)
     state, attempt = attempts[0] if attempts else ("", None)
     try:
         if attempt is None:
@@ -161,15 +178,18 @@ def finish(
                 "This answer belongs to no sign-in that is under way; it may have been used "
                 "already. Start again from the connection."
             )
-        _check(attempt, service_slug, by, session_key)
+        actor = check(attempt, service_slug, by, session_key)
         granted = _exchange(attempt, state, _each_once(answer, attempt.connection))
-        granted.account = account_of(
-            attempt.connection, attempt.environment, attempt.pending, granted
-        )
-        return _keep(attempt, granted, by)
+        return Finished(attempt, _keep_or_give_back(attempt, granted, actor))
+    except LinkDead as dead:
+        note_failure(attempt.connection if attempt else None, dead.link, dead.why)
+        raise
     except AuthorizationFailed as error:
-        error.of_login_user = bool(attempt and attempt.login_user)
-        _note_failure(attempt.connection if attempt else None, by, str(error))
+        if attempt is None:
+            note_failure(None, by, str(error))
+            raise
+        error.of_login_user, error.link = attempt.login_user, attempt.link
+        note_failure(attempt.connection, attempt.link or by, str(error))
         raise
 
 
@@ -189,13 +209,12 @@ def _take_all(answer: Mapping[str, Sequence[str]]) -> list[tuple[str, Authorizat
 
 
 def _take_unnamed(
-    answer: Mapping[str, Sequence[str]], service_slug: str, by: User, session_key: str
+    answer: Mapping[str, Sequence[str]], service_slug: str, session_key: str
 ) -> list[tuple[str, Authorization]]:
     """The attempt of this session that a no without any name must mean; never more than a no."""
     if STATE_NAMES & answer.keys():
         return []
     attempt = _take(
-        user=by,
         session_digest=digest(session_key),
         connection__service__slug=service_slug,
         connection__auth_method__kind__in=[m.kind for m in METHODS.values() if m.denies_unnamed],
@@ -209,7 +228,8 @@ def _take(**which: Any) -> Authorization | None:
     found = (
         Authorization.objects.select_for_update(of=("self",))
         .select_related(
-            "connection__service", "connection__auth_method", "connection__oauth_app", "environment"
+            *("connection__service", "connection__auth_method", "connection__oauth_app"),
+            *("environment", "user", "link__made_by", "link__environment"),
         )
         .filter(grant=None, **which)
         .order_by("-expires_at")
@@ -218,38 +238,6 @@ def _take(**which: Any) -> Authorization | None:
     if found is not None:
         Authorization.objects.filter(pk=found.pk).delete()
     return found
-
-
-def _check(attempt: Authorization, service_slug: str, by: User, session_key: str) -> None:
-    same_session = hmac.compare_digest(attempt.session_digest, digest(session_key))
-    if attempt.user_id != by.pk or not same_session:
-        raise AuthorizationFailed(
-            "This sign-in was started in another session. Start again from the connection."
-        )
-    connection = attempt.connection
-    require_may(attempt, connection, by)
-    if connection.service.slug != service_slug:
-        raise AuthorizationFailed(
-            "This answer came to another service's address. Start again.", connection
-        )
-    if attempt.expires_at < timezone.now():
-        raise AuthorizationFailed(
-            "This sign-in took more than ten minutes. Start again.", connection
-        )
-
-
-def require_may(attempt: Authorization, connection: Connection, by: User) -> None:
-    """That the person may still do what they set out to, with the connection as it is now."""
-    if attempt.login_user != connection.login_user:
-        raise AuthorizationFailed("The connection was changed meanwhile. Start again.")
-    if attempt.login_user:
-        if connection.status == Status.REVOKED or not policies.may_use(by, connection):
-            raise AuthorizationFailed("You may no longer use this connection.")
-        return
-    if connection.deleted_at or not policies.may_administer(by, connection):
-        raise AuthorizationFailed("You no longer administer this connection.")
-    if not policies.may_connect_in(by, attempt.environment):
-        raise AuthorizationFailed("You may no longer connect in this environment.", connection)
 
 
 def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> Granted:
@@ -272,17 +260,49 @@ def _exchange(attempt: Authorization, state: str, answer: Mapping[str, str]) -> 
         ) from None
 
 
+def _keep_or_give_back(attempt: Authorization, granted: Granted, by: Actor) -> Credential | None:
+    """Keep what was granted; if somebody was faster, or `by` may not any more, it is revoked."""
+    granted.account = account_of(attempt.connection, attempt.environment, attempt.pending, granted)
+    try:
+        return _keep(attempt, granted, by)
+    except (AuthorizationFailed, PermissionDenied, Refusal):
+        # Some providers take all tokens of an account for one grant, which is in use then.
+        if not is_in_use(replaced_by(attempt, attempt.connection), granted.account):
+            give_back(attempt, granted.secrets, by=None)
+        raise
+
+
 @transaction.atomic
-def _keep(attempt: Authorization, granted: Granted, by: User) -> Credential | Authorization:
+def give_back(attempt: Authorization, secrets: Mapping[str, str], *, by: User | None) -> None:
+    """Have the provider told that what an attempt brought is revoked.
+
+    Not once the address is another than the tokens came from: they go nowhere else.
+    """
+    connection = with_changes(Connection.objects.get(pk=attempt.connection_id), attempt.pending)
+    is_moved = attempt.destination != destination_of(connection, attempt.environment)
+    if is_moved or "parameters" in attempt.pending:
+        return
+    user = attempt.user if attempt.login_user else None
+    given = Credential(connection=connection, environment=attempt.environment, user=user)
+    telling.tell([(given, secrets)], by=by)
+
+
+@transaction.atomic
+def _keep(attempt: Authorization, granted: Granted, by: Actor) -> Credential | None:
     connection = Connection.objects.locked(attempt.connection_id)
-    by = people.locked(by)
+    by = locked(by)
     require_may(attempt, connection, by)
+    credential = None
     if is_another(replaced_by(attempt, connection), granted.account):
-        return _hold(attempt, granted)
-    return settle(attempt, connection, granted, by)
+        _hold(attempt, granted)
+    else:
+        credential = settle(attempt, connection, granted, by)
+    if isinstance(by, ConnectLink):
+        validity.use_up(by, connection, account=granted.account)
+    return credential
 
 
-def _hold(attempt: Authorization, granted: Granted) -> Authorization:
+def _hold(attempt: Authorization, granted: Granted) -> None:
     """Let the grant wait in a row that no answer of the provider can name any more."""
     attempt.state_digest, attempt.account = digest(token_urlsafe(32)), granted.account
     attempt.verifier.clear()
@@ -295,16 +315,15 @@ def _hold(attempt: Authorization, granted: Granted) -> Authorization:
             "scopes": granted.scopes,
         }
     )
-    attempt.expires_at = timezone.now() + LIFETIME
+    attempt.expires_at = timezone.now() + (UNTIL_DECIDED if attempt.link else LIFETIME)
     attempt.save(force_insert=True)
     record(
         "connection.other_account",
-        by=attempt.user,
+        by=attempt.actor,
         on=attempt.connection,
         detail={"account": granted.account},
         change=False,
     )
-    return attempt
 
 
 def replaced_by(attempt: Authorization, connection: Connection) -> Credential | None:
@@ -315,7 +334,7 @@ def replaced_by(attempt: Authorization, connection: Connection) -> Credential | 
 
 
 def settle(
-    attempt: Authorization, connection: Connection, granted: Granted, by: User
+    attempt: Authorization, connection: Connection, granted: Granted, by: Actor
 ) -> Credential:
     """Make what an attempt brought, and what waited for it, true of a locked connection."""
     fields = apply(connection, attempt.pending, attempt.environment)
@@ -323,8 +342,10 @@ def settle(
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)
         connection.save(update_fields=["oauth_app"])
-    owner = by if attempt.login_user else None
-    credential = keep(connection, granted, environment=attempt.environment, user=owner)
+    owner = attempt.user if attempt.login_user else None
+    credential = keep(connection, granted, environment=attempt.environment, by=by, user=owner)
+    if not owner:
+        connection.move_on()
     record(
         "connection.user_connected" if owner else "connection.connected",
         by=by,
@@ -334,47 +355,3 @@ def settle(
         | ({"user": owner.email} if owner else {}),
     )
     return credential
-
-
-def keep(
-    connection: Connection,
-    granted: Granted,
-    *,
-    environment: Environment | None,
-    user: User | None = None,
-) -> Credential:
-    """Seal what was granted as the connection's credential for an environment (None: for all).
-
-    `user` is whose own it is, where the connection uses the credentials of login users.
-
-    A refresh still under way for the credential before it can no longer write.
-    """
-    credential, _ = Credential.objects.select_for_update(of=("self",)).get_or_create(
-        connection=connection, environment=environment, user=user
-    )
-    credential.payload.put(granted.secrets)
-    credential.status = Status.CONNECTED
-    credential.account = granted.account
-    credential.scopes_granted = granted.scopes
-    credential.connected_at = timezone.now()
-    credential.expires_at, credential.renewable = granted.expires_at, granted.renewable
-    credential.fence += 1
-    credential.lease_until = credential.intent_version = credential.next_refresh_at = None
-    credential.retried, credential.refresh_failures, credential.last_error = False, 0, ""
-    credential.tested_at, credential.test_report = None, {}
-    credential.certificate_ends_at = None
-    credential.save()
-    connection.sum_up()
-    return credential
-
-
-@transaction.atomic
-def _note_failure(connection: Connection | None, by: User, why: str) -> None:
-    record(
-        "connection.authorize_failed",
-        by=by,
-        on=connection,
-        outcome="failed",
-        detail={"why": why},
-        change=False,
-    )

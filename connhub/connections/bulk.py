@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 
 from connhub.accounts.models import Environment, User
 from connhub.errors import Link, Refusal
+from connhub.sharing import admins as sharing
 
 from . import lifecycle
 from .impact import used_lately
@@ -22,6 +23,11 @@ USED_LATELY = (
 )
 
 
+class AlreadyShared(Refusal):
+    code = "already-shared"
+    text = "They administer it already."
+
+
 @dataclass(frozen=True, slots=True)
 class Action:
     """What may be done to many; `breaks` says what would stop, where something would."""
@@ -32,6 +38,7 @@ class Action:
     run: Callable[..., None]
     breaks: str = ""
     takes_tags: bool = False
+    takes_admins: bool = False
 
 
 def _disable(connection: Connection, by: User) -> None:
@@ -43,7 +50,7 @@ def _enable(connection: Connection, by: User) -> None:
 
 
 def _delete(connection: Connection, by: User) -> None:
-    lifecycle.delete(connection, by=by)
+    lifecycle.delete(connection, by=by, later=True)
 
 
 def _tag(connection: Connection, by: User, tags: Sequence[str]) -> None:
@@ -54,11 +61,17 @@ def _untag(connection: Connection, by: User, tags: Sequence[str]) -> None:
     retag(connection, remove=tags, by=by)
 
 
+def _share(connection: Connection, by: User, admins: Sequence[sharing.Admin]) -> None:
+    if not sharing.add(connection, admins, by=by, tell=False):
+        raise AlreadyShared
+
+
 ACTIONS = {
     action.name: action
     for action in (
         Action("tag", "Add tags", "Tagged.", _tag, takes_tags=True),
         Action("untag", "Remove tags", "Untagged.", _untag, takes_tags=True),
+        Action("share", "Share", "Shared.", _share, takes_admins=True),
         Action("enable", "Enable", "Enabled.", _enable),
         Action(
             "disable",
@@ -90,18 +103,30 @@ class Outcome:
 
 
 def run(
-    action: Action, link_names: Iterable[str], *, by: User, tags: Sequence[str] = ()
+    action: Action,
+    link_names: Iterable[str],
+    *,
+    by: User,
+    tags: Sequence[str] = (),
+    admins: Sequence[sharing.Admin] = (),
 ) -> list[Outcome]:
     """Do it to each, in a transaction of its own, and say what came of it in the order asked for.
 
     What would break calls of the highest environment is left alone: that asks for its link name.
+    Whoever something is shared with gets one letter for all.
     """
     wanted = list(dict.fromkeys(link_names))
-    visible = Connection.objects.visible_to(by).filter(link_name__in=wanted)
+    visible = Connection.objects.visible_to(by).named(wanted)
     found = {each.link_name: each for each in visible.select_related("service")}
     busy = used_lately(found.values()) if action.breaks else set()
-    act = partial(action.run, by=by, tags=tags) if action.takes_tags else partial(action.run, by=by)
-    return [_one(name, found.get(name), action, act, busy) for name in wanted]
+    given: dict[str, Any] = {"tags": tags} if action.takes_tags else {}
+    given |= {"admins": admins} if action.takes_admins else {}
+    act = partial(action.run, by=by, **given)
+    outcomes = [_one(name, found.get(name), action, act, busy) for name in wanted]
+    if action.takes_admins:
+        done = [each.connection for each in outcomes if each.done and each.connection]
+        sharing.tell(done, admins, by=by)
+    return outcomes
 
 
 def _one(

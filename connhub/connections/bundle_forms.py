@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.contrib.auth import authenticate
 from django.core import signing
 
 from connhub.forms import NO_CONTROLS, Described, SecretField, Switch
@@ -32,7 +31,7 @@ class ExportForm(forms.Form):
         required=False,
         max_length=600_000,
         widget=forms.Textarea({"rows": 3, "class": "mono", "spellcheck": "false"}),
-        help_text="Only for “These alone”. Separated by spaces or on lines of their own.",
+        help_text="Separated by spaces or on lines of their own.",
     )
     secrets = forms.BooleanField(
         label="With secrets",
@@ -58,20 +57,16 @@ class ExportForm(forms.Form):
     again = SecretField(
         label="Your own passphrase, again", required=False, max_length=passphrase.LONGEST
     )
-    password = SecretField(
-        label="Your password",
-        max_length=128,
-        help_text="To make sure that it is you.",
-    )
 
     data: Any
 
-    def __init__(self, *args: Any, request: Any, choices: Sequence[tuple[str, str]], **kwargs: Any):
-        self.request = request
+    def __init__(self, *args: Any, choices: Sequence[tuple[str, str]], **kwargs: Any):
         super().__init__(*args, **kwargs)
         self._choices("what", choices)
         self.given_out, token = self._offer()
         self._choices("sealed_by", [(MADE, "Made by ConnHub"), (OWN, "My own")])
+        for name in ("own", "again"):  # asked, and wanted, only while that is chosen
+            self.fields[name].is_optional = False  # type: ignore[attr-defined]
         ours = {"offered": token, "made": self.given_out}
         self.initial.update(ours)
         if self.is_bound:
@@ -79,10 +74,9 @@ class ExportForm(forms.Form):
         self.groups = [
             (
                 "Protection",
-                "The file is encrypted under it. Without it nobody can open the file, nor can ConnHub.",
+                "The file is encrypted under a passphrase. Without it nobody can open it, not even ConnHub.",
                 ["sealed_by", "made", "own", "again"],
             ),
-            ("You", "", ["password"]),
         ]
 
     def _choices(self, name: str, choices: Sequence[tuple[str, str]]) -> None:
@@ -105,13 +99,6 @@ class ExportForm(forms.Form):
         if any(not re.fullmatch(LINK_NAME, name) for name in names):
             raise forms.ValidationError("One of these is no link name.")
         return list(dict.fromkeys(names))
-
-    def clean_password(self) -> str:
-        """Tries count like tries to sign in."""
-        given = self.cleaned_data["password"]
-        if authenticate(self.request, username=self.request.user.email, password=given) is None:
-            raise forms.ValidationError("That is not your password.")
-        return given
 
     def clean(self) -> dict[str, Any]:
         super().clean()

@@ -3,15 +3,16 @@
 from django.db import transaction
 
 from connhub.accounts.models import User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 
-from . import login_users, policies
+from . import login_users
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .authorize import keep
-from .lifecycle import BadLinkName, Details, insert
+from .keeping import keep
+from .lifecycle import BadLinkName, Details, insert, new_app
 from .models import Connection, Settings, is_link_name
 
 
@@ -26,11 +27,11 @@ def duplicate(connection: Connection, *, name: str, link_name: str, by: User) ->
         BadLinkName: the link name is malformed or reserved.
         LinkNameTaken: the link name belongs to another connection, perhaps a deleted one.
     """
-    policies.require_admin(by, connection)
+    require(by, "connection.duplicate", connection)
     if not is_link_name(link_name):
         raise BadLinkName
     made = insert(connection.auth_method, _details(connection, name), link_name, by)
-    roles.grant(made, by, by=by)
+    roles.grant_new([made], by, by=by)
     Settings.objects.bulk_create(
         Settings(
             connection=made,
@@ -42,9 +43,10 @@ def duplicate(connection: Connection, *, name: str, link_name: str, by: User) ->
     )
     made.oauth_app = _app(connection, by)
     made.status = login_users.status_of(made) if made.login_user else made.status
-    made.save(update_fields=["oauth_app", "status"])
+    if made.oauth_app or made.login_user:
+        made.save(update_fields=["oauth_app", "status"])
     if _needs_no_secret(connection):
-        keep(made, Granted({}), environment=None)
+        keep(made, Granted({}), environment=None, by=by)
     record("connection.duplicated", by=by, on=made, detail={"from": connection.link_name})
     return made
 
@@ -65,9 +67,7 @@ def _app(connection: Connection, by: User) -> OAuthApp | None:
     app = connection.oauth_app
     if app is None or app.shared:
         return app
-    return OAuthApp.objects.create(
-        service=connection.service, client_id=app.client_id, created_by=by
-    )
+    return new_app(connection, Details(connection.name, client_id=app.client_id), by)
 
 
 def _needs_no_secret(connection: Connection) -> bool:

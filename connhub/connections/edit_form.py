@@ -1,7 +1,6 @@
 """What a person changes about a connection, cleaned; saving it is the operations' business."""
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -10,27 +9,31 @@ from connhub.accounts.models import Environment
 from connhub.services import oauth_apps
 
 from .access import main_settings
+from .auth import is_interactive
 from .auth.base import Field
-from .editing import asked_of, endpoints_vary
-from .forms import PARAMETER, SECRET, ConnectionForm
+from .credential_form import PARAMETER, SECRET
+from .editing import OtherSecretsWouldMove, asked_of, endpoints_vary, would_move
+from .forms import ConnectionForm
 from .models import Connection, Settings
+from .versioned_form import VersionedForm
 
 ASK_AGAIN = "Enter it again: it would be sent to a different place."
 
 
-class EditForm(ConnectionForm):
+class EditForm(ConnectionForm, VersionedForm):
     """A connection as it is; a secret left blank stays, unless it would go to another place."""
 
     def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:
         self.connection = connection
         self.stored: Settings = main_settings(connection)
-        self.stored_at = self._since_when()
+        self._look_at_stored()
         app = connection.oauth_app
         self.own_app = app if app and not app.shared else None
         self.kept_tags = connection.tags
         super().__init__(*args, method=connection.auth_method, **kwargs)
         self.initial.update(
             {PARAMETER + name: value for name, value in self.stored.parameters.items()},
+            version=connection.version,
             name=connection.name,
             description=connection.description,
             tags=", ".join(connection.tags),
@@ -51,13 +54,15 @@ class EditForm(ConnectionForm):
             return []
         return oauth_apps.unserved(self.method, [self.stored.environment])
 
-    def _since_when(self) -> datetime | None:
+    def _look_at_stored(self) -> None:
+        """Since when there are secrets, and when they are said to end."""
         credential = (
             self.connection.credentials.filter(user=None, environment=self.stored.environment)
             .live()
             .first()
         )
-        return credential.connected_at if credential else None
+        if credential:
+            self.stored_at, self.ends_at = credential.connected_at, credential.ends_at
 
     def _scopes(self) -> dict[str, Any]:
         known = {scope["name"] for scope in self.method.scopes}
@@ -81,10 +86,23 @@ class EditForm(ConnectionForm):
         if self.stored.parameters != self._values(PARAMETER):
             if not self.wants_login_user:
                 self._ask_again(SECRET, ASK_AGAIN)
+                self._refuse_to_move_others()
             if endpoints_vary(self.method):
                 self._ask_again("client_secret", ASK_AGAIN)
         if self.own_app and self.own_app.client_id != self.cleaned_data["client_id"]:
             self._ask_again("client_secret", "Enter the secret of this client id.")
+
+    def _refuse_to_move_others(self) -> None:
+        """What the edit would refuse; a sign-in gives up the others instead, by its own rule."""
+        if is_interactive(self.method):
+            return
+        if others := would_move(self.connection):
+            self.add_error(self._first_moved(), OtherSecretsWouldMove(others).text)
+
+    def _first_moved(self) -> str:
+        before, after = self.stored.parameters, self._values(PARAMETER)
+        moved = [n for n in before.keys() | after if before.get(n, "") != after.get(n, "")]
+        return next(name for name in self.fields if name.removeprefix(PARAMETER) in moved)
 
     def _ask_again(self, prefix: str, text: str) -> None:
         spared = self._optional_secrets() if self._values(SECRET) else set()

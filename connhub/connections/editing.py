@@ -1,25 +1,28 @@
 """Changing a connection: what holds at once, and what only after authorizing again."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import may, require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.addresses import PLACEHOLDER
 from connhub.services.models import AuthMethod
 
-from . import login_users, policies
+from . import login_users, slots
 from .access import fields_of, main_settings, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
-from .authorize import keep
 from .connecting import obtain
+from .keeping import keep
 from .lifecycle import Details, new_app
-from .models import Connection, Credential, Status
+from .meanwhile import locked_for, require_unchanged
+from .models import Connection, Credential, Settings, Status
 from .revocation import secrets_of
 
 CLIENT_URLS = (
@@ -38,12 +41,25 @@ class SecretAskedAgain(Refusal):
     text = "Where the secret goes would change, so it has to be entered again."
 
 
+class OtherSecretsWouldMove(Refusal):
+    code = "other-secrets-would-move"
+
+    def __init__(self, environments: Sequence[Environment]) -> None:
+        names = ", ".join(str(environment) for environment in environments)
+        super().__init__(
+            "Secrets of other environments go to this address too. Give each of these settings of "
+            f"its own first, or have it use what is for all environments: {names}."
+        )
+
+
 class EachUsersOwn(Refusal):
     code = "each-users-own"
     text = "Each person signs in to this connection for themself, under Your sign-ins."
 
 
-def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any]:
+def edit(
+    connection: Connection, details: Details, *, by: User, seen: int | None = None
+) -> dict[str, Any]:
     """Change a connection. What needs authorizing again is returned, not made.
 
     Name, description, access mode and new secrets hold at once. Scopes, parameters and OAuth app
@@ -56,11 +72,13 @@ def edit(connection: Connection, details: Details, *, by: User) -> dict[str, Any
         PermissionDenied: `by` is no admin of the connection, or gives secrets for an environment
             that they may not connect in.
         SecretAskedAgain: where a secret is sent would change, and not every secret was given.
+        OtherSecretsWouldMove: so would it of environments with a credential but no settings.
         ConnectFailed: the service gave no token for what would be stored; nothing was changed.
         LoginUserNotOffered: the auth method can't use the credentials of login users.
+        DeletedMeanwhile: it is gone.
+        EditedMeanwhile: it is no longer the version that was `seen`.
     """
-    policies.require_admin(by, connection)
-    return _edit(connection, details, by, _tokens(connection, details, by))
+    return _edit(connection, details, by, _tokens(connection, details, by, seen), seen)
 
 
 def reconnect(
@@ -69,28 +87,50 @@ def reconnect(
     *,
     by: User,
     environment: Environment | None = None,
+    seen: int | None = None,
+    ends_at: datetime | None = None,
 ) -> None:
     """New secrets for one environment or (None) for all; service and details stay as they are.
 
-    An environment that had none of its own has from then on.
+    An environment that had none of its own has from then on. A rotation under way is over.
 
     Raises:
         PermissionDenied: `by` is no admin of the connection, or may not connect there.
         EachUsersOwn: it uses the credentials of login users.
         SecretAskedAgain: one that the method needs is missing.
         ConnectFailed: the service gave no token for them; nothing was changed.
+        DeletedMeanwhile, EditedMeanwhile: as `edit` does.
     """
-    policies.require_admin(by, connection)
-    policies.require_connect_in(by, environment)
+    given = {name: value for name, value in secrets.items() if value}
+    granted = Granted(given)
+    if METHODS[connection.auth_method.kind].connects:
+        require(by, "connection.reconnect", connection)
+        require_unchanged(connection, seen)
+        require_may_connect(by, connection, environment)
+        require_all(connection, given)
+        parameters = settings_for(connection, environment).parameters
+        # Before the transaction: a slow service must not hold its locks.
+        granted = obtain(connection.auth_method, parameters, given, connection.scopes)
+    granted.ends_at = ends_at
+    _keep_anew(connection, granted, given, by, environment, seen)
+
+
+def require_may_connect(by: User, connection: Connection, environment: Environment | None) -> None:
+    """That they may connect there, and it has a credential of its own.
+
+    Raises: PermissionDenied, EachUsersOwn.
+    """
+    require(by, "environment.connect_in", environment)
     if connection.login_user:
         raise EachUsersOwn
-    given = {name: value for name, value in secrets.items() if value}
-    if wanted_secrets(connection) - given.keys():
+
+
+def require_all(connection: Connection, given: Mapping[str, str]) -> None:
+    """That no secret is missing which the connection can't do without. Raises: SecretAskedAgain."""
+    required = {item.name for item in fields_of(connection.auth_method, ()) if item.required}
+    # What is stored says which are secret; nobody has to look where nothing is missing.
+    if (missing := required - given.keys()) and missing & wanted_secrets(connection):
         raise SecretAskedAgain
-    parameters = settings_for(connection, environment).parameters
-    # Before the transaction: a slow service must not hold its locks.
-    granted = obtain(connection.auth_method, parameters, given, connection.scopes)
-    _keep_anew(connection, granted, given, by, environment)
 
 
 @transaction.atomic
@@ -100,22 +140,27 @@ def _keep_anew(
     given: Mapping[str, str],
     by: User,
     environment: Environment | None,
+    seen: int | None,
 ) -> None:
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
-    keep(connection, granted, environment=environment)
+    connection = locked_for(by, "connection.reconnect", connection, seen=seen)
+    require_may_connect(by, connection, environment)
+    require_all(connection, given)
+    credential = keep(connection, granted, environment=environment, by=by)
+    connection.move_on()
     where = environment.slug if environment else "all"
-    record(
-        "connection.reconnected", by=by, on=connection, fields=given, detail={"environment": where}
-    )
+    detail = {"environment": where} | slots.ended(credential)
+    record("connection.reconnected", by=by, on=connection, fields=given, detail=detail)
 
 
 @transaction.atomic
 def _edit(
-    connection: Connection, details: Details, by: User, tokens: Granted | None
+    connection: Connection,
+    details: Details,
+    by: User,
+    tokens: Granted | None,
+    seen: int | None,
 ) -> dict[str, Any]:
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    connection = locked_for(by, "connection.edit", connection, seen=seen)
     changed = _change_words(connection, details)
     pending: dict[str, Any] = {}
     if connection.login_user != details.login_user:
@@ -130,6 +175,7 @@ def _edit(
             pending = {}
     else:
         changed += _change_secrets(connection, details, by, tokens)
+    changed += _change_end_of_app(connection, details)
     if changed:
         connection.version += 1
         connection.save()
@@ -194,7 +240,7 @@ def _change_for_users(connection: Connection, details: Details, by: User) -> lis
     return changed
 
 
-def _tokens(connection: Connection, details: Details, by: User) -> Granted | None:
+def _tokens(connection: Connection, details: Details, by: User, seen: int | None) -> Granted | None:
     """What the service gives for the connection as it would be; None if it isn't asked.
 
     No lock is held meanwhile. Raises: as `edit` does.
@@ -202,39 +248,43 @@ def _tokens(connection: Connection, details: Details, by: User) -> Granted | Non
     method = connection.auth_method
     if details.login_user or not METHODS[method.kind].connects:
         return None
+    require(by, "connection.edit", connection)
+    require_unchanged(connection, seen)
     with transaction.atomic():
-        changed, secrets = _new_secrets(connection, details, by)
+        stored = main_settings(connection)
+        changed, secrets = _new_secrets(connection, stored, details, by)
     return obtain(method, details.parameters, secrets, details.scopes) if changed else None
 
 
 def _new_secrets(
-    connection: Connection, details: Details, by: User
+    connection: Connection, stored: Settings, details: Details, by: User
 ) -> tuple[list[str], dict[str, str]]:
     """What changes of parameters, secrets and scopes, and all secrets as they would be.
 
     Where the service took the token away, it is asked for a new one though nothing else changes.
     """
-    stored = main_settings(connection)
     before, after = stored.parameters, dict(details.parameters)
     moved = sorted(n for n in before.keys() | after if before.get(n, "") != after.get(n, ""))
     given = {name: value for name, value in details.secrets.items() if value}
     kind = METHODS[connection.auth_method.kind]
     rescoped = kind.has_scopes and set(details.scopes) != set(connection.scopes)
     changed = moved + list(given) + (["scopes"] if rescoped else [])
-    credential = _main_credentials(connection).select_for_update(of=("self",)).first()
+    credential = _live_in(connection, stored.environment).select_for_update(of=("self",)).first()
     is_dead = credential is not None and credential.status == Status.RECONNECT_NEEDED
-    if kind.connects and is_dead and policies.may_connect_in(by, stored.environment):
+    if kind.connects and is_dead and may(by, "environment.connect_in", stored.environment):
         changed.append("token")
     if not changed:
         return [], {}
-    policies.require_connect_in(by, stored.environment)
-    fields = asked_of(connection)
+    require(by, "environment.connect_in", stored.environment)
+    sealed = secrets_of(credential) if credential else {}
+    fields = fields_of(connection.auth_method, sealed)
     # Tokens are not among them: they come anew.
     names = {item.name for item in fields if item.secret}
-    sealed = secrets_of(credential) if credential else {}
     secrets = {name: value for name, value in sealed.items() if name in names}
     if moved and set(secrets) - set(given):
         raise SecretAskedAgain
+    if moved and (others := would_move(connection)):
+        raise OtherSecretsWouldMove(others)
     if _wanted(fields) - set(secrets | given):
         raise SecretAskedAgain
     return changed, secrets | given
@@ -244,28 +294,61 @@ def _change_secrets(
     connection: Connection, details: Details, by: User, tokens: Granted | None
 ) -> list[str]:
     """Replace the secrets given and keep those left out; a new destination wants all of them."""
-    changed, secrets = _new_secrets(connection, details, by)
-    if not changed or (changed == ["token"] and tokens is None):
-        return []
     stored = main_settings(connection)
-    stored.parameters = dict(details.parameters)
-    stored.save()
+    changed, secrets = _new_secrets(connection, stored, details, by)
+    if not changed or (changed == ["token"] and tokens is None):
+        return _change_end(connection, details)
+    if stored.pk is None or stored.parameters != dict(details.parameters):
+        stored.parameters = dict(details.parameters)
+        stored.save()
     if "scopes" in changed:
         connection.scopes = list(details.scopes)
-        connection.save(update_fields=["scopes"])
-    keep(connection, tokens or Granted(secrets), environment=stored.environment)
-    return changed
+    granted = tokens or Granted(secrets)
+    granted.ends_at = details.ends_at
+    credential = keep(connection, granted, environment=stored.environment, by=by)
+    return [*changed, *slots.ended(credential)]
+
+
+def _change_end(connection: Connection, details: Details) -> list[str]:
+    """Take over when the secret is said to end, while it stays itself."""
+    ends_at = Q(ends_at=details.ends_at) if details.ends_at else Q(ends_at=None)
+    place = main_settings(connection).environment
+    others = _live_in(connection, place).exclude(ends_at)
+    return ["ends_on"] if others.update(ends_at=details.ends_at) else []
+
+
+def _change_end_of_app(connection: Connection, details: Details) -> list[str]:
+    """The same for the client secret of the connection's own OAuth app."""
+    app, ends_at = connection.oauth_app, details.client_secret_ends_at
+    if app is None or app.shared or not app.client_secret or details.client_secret:
+        return []
+    if app.ends_at == ends_at:
+        return []
+    app.ends_at = ends_at
+    app.save(update_fields=["ends_at"])
+    return ["client_secret_ends_on"]
 
 
 def asked_of(connection: Connection) -> list[Field]:
     """What the connection's auth method asks for; what it keeps as a secret stays one."""
-    credential = _main_credentials(connection).first()
+    credential = _live_in(connection, main_settings(connection).environment).first()
     return fields_of(connection.auth_method, secrets_of(credential) if credential else ())
 
 
-def _main_credentials(connection: Connection) -> QuerySet[Credential]:
-    environment = main_settings(connection).environment
-    return connection.credentials.filter(user=None, environment=environment).live()
+def _live_in(connection: Connection, environment: Environment | None) -> QuerySet[Credential]:
+    return connection.credentials.own().live().filter(environment=environment)
+
+
+def would_move(connection: Connection) -> list[Environment]:
+    """The environments whose own secrets go wherever the connection's main settings say."""
+    main = main_settings(connection)
+    others = connection.credentials.own().live().select_related("environment").defer("payload")
+    places = [credential.environment for credential in others if credential.environment]
+    return [
+        place
+        for place in places
+        if place != main.environment and settings_for(connection, place).pk == main.pk
+    ]
 
 
 def wanted_secrets(connection: Connection) -> set[str]:

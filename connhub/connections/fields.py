@@ -1,12 +1,13 @@
 """The form's fields for what services and auth methods ask for."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
 
-from connhub.forms import NO_CONTROLS, SecretField
+from connhub.forms import NO_CONTROLS, EndDateField, SecretField
 from connhub.services.models import AuthMethod
 
 from .auth.base import Field, declared
@@ -17,6 +18,14 @@ def parameters_of(method: AuthMethod) -> list[Field]:
     asked = {spec["name"]: spec for spec in method.service.parameters}
     asked |= {spec["name"]: spec for spec in method.config.get("parameters", ())}
     return list(declared(asked.values()))
+
+
+def end_date_field(
+    asked: Iterable[Field], stored: datetime | None = None
+) -> dict[str, EndDateField]:
+    """The field `ends_on`, where any of what is asked for is a secret."""
+    has_secret = any(spec.secret for spec in asked)
+    return {"ends_on": EndDateField(stored=stored)} if has_secret else {}
 
 
 def form_field(spec: Field, stored_at: datetime | None = None) -> forms.Field:

@@ -1,10 +1,13 @@
-"""A grant for another account than before: it waits, sealed, until the person says yes or no."""
+"""A grant for another account than before: it waits, sealed, until somebody says yes or no.
+
+That is the person whom it was given to; what came by a connect link is for the admins to decide.
+"""
 
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from connhub.accounts import people
@@ -13,10 +16,10 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.vault.keyring import CantOpen, digest
 
+from .attempts import AuthorizationFailed, require_may
 from .auth.base import Granted
-from .authorize import AuthorizationFailed, replaced_by, require_may, settle
+from .authorize import give_back, replaced_by, settle
 from .models import Authorization, Connection, Credential
-from .revocation import tell_after_commit
 
 
 class NotWaiting(Refusal):
@@ -25,12 +28,13 @@ class NotWaiting(Refusal):
 
 
 def waiting(by: User, session_key: str) -> QuerySet[Authorization]:
-    """What waits for the person's yes in this session."""
+    """What waits for the person's yes: in this session, or as an admin of the connection."""
+    own = Q(link=None, user=by, session_digest=digest(session_key))
+    for_admins = Q(
+        link__isnull=False, connection__in=Connection.objects.administered_by(by).values("pk")
+    )
     return Authorization.objects.filter(
-        grant__isnull=False,
-        user=by,
-        session_digest=digest(session_key),
-        expires_at__gte=timezone.now(),
+        own | for_admins, grant__isnull=False, expires_at__gte=timezone.now()
     ).select_related("connection__service", "connection__auth_method", "environment")
 
 
@@ -97,15 +101,12 @@ def _take(found: QuerySet[Authorization]) -> Authorization:
 
 
 def _discard(attempt: Authorization, by: User | None) -> None:
-    connection = attempt.connection
-    user = attempt.user if attempt.login_user else None
-    given = Credential(connection=connection, environment=attempt.environment, user=user)
     try:
         secrets = _opened(attempt).secrets
     except CantOpen:
         secrets = {}
-    tell_after_commit([(given, secrets)], by)
-    record("connection.other_account_declined", by=by, on=connection, change=False)
+    give_back(attempt, secrets, by=by)
+    record("connection.other_account_declined", by=by, on=attempt.connection, change=False)
 
 
 def _opened(attempt: Authorization) -> Granted:

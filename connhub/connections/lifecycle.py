@@ -2,28 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
-from django.db.models.deletion import Collector
+from django.db.models import PROTECT
 from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 from connhub.services.models import AuthMethod, OAuthApp
 from connhub.sharing import roles
 
-from . import login_users, policies
+from . import login_users
 from .auth import is_interactive
 from .auth.base import Granted
-from .authorize import keep
+from .connect_links import validity
 from .connecting import obtain
-from .models import AccessMode, Connection, Settings, Status, is_link_name
-from .revocation import destroy, lock_live, remove
+from .keeping import keep
+from .meanwhile import locked_for
+from .models import AccessMode, Connection, Credential, Settings, Status, is_link_name
+from .revocation import destroy, remove
 
 LISTED = 10
 
@@ -61,6 +65,9 @@ class Details:
     secrets: Mapping[str, str] = field(default_factory=dict)
     client_id: str = ""
     client_secret: str = ""
+    # When what was typed is said to end.
+    ends_at: datetime | None = None
+    client_secret_ends_at: datetime | None = None
 
 
 def create(
@@ -87,7 +94,8 @@ def create(
         ConnectFailed: the service gave no token.
         LoginUserNotOffered: the auth method can't use the credentials of login users.
     """
-    policies.require_connect_in(by, environment)
+    require(by, "connection.create")
+    require(by, "environment.connect_in", environment)
     if not is_link_name(link_name):
         raise BadLinkName
     if details.login_user:
@@ -95,6 +103,7 @@ def create(
     # Before the transaction: a slow service must not hold its locks.
     if granted is None:
         granted = obtain(method, details.parameters, details.secrets, details.scopes)
+    granted.ends_at = details.ends_at
     return _create(method, details, link_name, by, environment, granted)
 
 
@@ -108,7 +117,7 @@ def _create(
     granted: Granted | None,
 ) -> Connection:
     connection = insert(method, details, link_name, by)
-    roles.grant(connection, by, by=by)
+    roles.grant_new([connection], by, by=by)
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
     )
@@ -116,7 +125,7 @@ def _create(
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
     elif granted:
-        keep(connection, granted, environment=environment)
+        keep(connection, granted, environment=environment, by=by)
     if connection.login_user:
         login_users.require_offered(connection)
         connection.status = login_users.status_of(connection)
@@ -126,7 +135,10 @@ def _create(
 
 
 def insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Connection:
-    """The row of a new connection, saved. Raises: LinkNameTaken."""
+    """The row of a new connection, saved.
+
+    Raises: LinkNameTaken; the caller's transaction must not commit.
+    """
     connection = Connection(
         name=details.name,
         link_name=link_name,
@@ -140,8 +152,7 @@ def insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Co
         created_by=by,
     )
     try:
-        with transaction.atomic():
-            connection.save(force_insert=True)
+        connection.save(force_insert=True)
     except IntegrityError:
         raise LinkNameTaken from None
     return connection
@@ -166,17 +177,20 @@ def new_app(connection: Connection, details: Details, by: User) -> OAuthApp:
     app = OAuthApp(service=connection.service, client_id=details.client_id, created_by=by)
     if details.client_secret:
         app.client_secret.put(details.client_secret)
+        app.ends_at = details.client_secret_ends_at
     app.save(force_insert=True)
     return app
 
 
 @transaction.atomic
-def rename(connection: Connection, *, to: str, by: User) -> None:
-    """Change the name alone; the link name stays. Raises: PermissionDenied."""
-    policies.require_admin(by, connection)
+def rename(connection: Connection, *, to: str, by: User, seen: int | None = None) -> None:
+    """Change the name alone; the link name stays.
+
+    Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
+    """
+    connection = locked_for(by, "connection.rename", connection, seen=seen)
     connection.name = to
-    connection.version += 1
-    connection.save(update_fields=["name", "version", "modified_at"])
+    connection.move_on("name")
     record("connection.renamed", by=by, on=connection, fields=["name"])
 
 
@@ -184,70 +198,86 @@ def rename(connection: Connection, *, to: str, by: User) -> None:
 def set_disabled(connection: Connection, disabled: bool, *, by: User) -> None:
     """Switch a connection off (every call over it fails) or on again; its secret stays.
 
-    Raises: PermissionDenied.
+    Raises: PermissionDenied, DeletedMeanwhile.
     """
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    connection = locked_for(by, "connection.disable", connection)
     if disabled == bool(connection.disabled_at):
         return
     connection.disabled_at = timezone.now() if disabled else None
-    connection.version += 1
-    connection.save(update_fields=["disabled_at", "version", "modified_at"])
+    connection.move_on("disabled_at")
     record("connection.disabled" if disabled else "connection.enabled", by=by, on=connection)
 
 
 @transaction.atomic
-def revoke(connection: Connection, *, by: User, environment: Environment | None = None) -> None:
+def revoke(
+    connection: Connection,
+    *,
+    by: User,
+    environment: Environment | None = None,
+    later: bool = False,
+) -> None:
     """Destroy the connection's credentials, then ask the provider to revoke its tokens.
 
     With an `environment` only the credential that it has of its own. Flows fail with
-    `connection-revoked` as soon as this commits. Only then is the provider asked, 10 s for each
-    token; what it answers is recorded and changes nothing here. Where login users sign in, theirs
-    go, and nobody can sign in until it is opened again.
+    `connection-revoked` as soon as this commits. Only then is the provider asked, for up to 10 s, or
+    with `later` by the worker; one that doesn't answer is asked again in the background. What it
+    answers is recorded and changes nothing here. Where login users sign in, theirs go, and nobody can sign in until it is opened again.
 
     Raises:
         PermissionDenied: `by` is not an admin of the connection.
         NothingToRevoke: it was never connected, or is revoked already.
+        DeletedMeanwhile: it is gone.
     """
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
-    own = connection.credentials.own()
-    live = lock_live(own.filter(environment=environment) if environment else own)
+    connection = locked_for(by, "connection.revoke", connection)
+    own = connection.lock_own()
+    live = [c for c in own if c.payload and _is_in(c, environment)]
     is_open = connection.login_user and connection.status != Status.REVOKED and not environment
     if not (live or is_open):
         raise NothingToRevoke
-    if environment:
-        destroy(connection, live, by=by)
-    else:
-        _destroy_all(connection, by)
+    destroy(connection, live, by=by, later=later)
+    connection.take_worst(own)
+    if not environment:
+        _end_sign_ins(connection, by, later=later)
+    connection.move_on("status")
     where = {"environment": environment.slug} if environment else {}
+    links = connection.connect_links.all()
+    validity.withdraw(links.filter(environment=environment) if environment else links, by=by)
     record("connection.revoked", by=by, on=connection, detail=where)
 
 
-def _destroy_all(connection: Connection, by: User) -> None:
-    destroy(connection, lock_live(connection.credentials.own()), by=by)
+def _is_in(credential: Credential, environment: Environment | None) -> bool:
+    return environment is None or credential.environment_id == environment.pk
+
+
+def _end_sign_ins(connection: Connection, by: User, *, later: bool = False) -> None:
+    """Where login users sign in, theirs end, and nobody can begin one; the status is not saved."""
     if connection.login_user:
-        remove(connection.credentials.of_users(), by=by)
+        remove(connection.credentials.of_users(), by=by, later=later)
         connection.status = Status.REVOKED
-        connection.save(update_fields=["status"])
 
 
 @transaction.atomic
-def delete(connection: Connection, *, by: User) -> None:
+def delete(connection: Connection, *, by: User, later: bool = False) -> None:
     """Take a connection away: its secrets are destroyed, its link name stays taken for good.
+
+    The providers are told as `revoke` does, or with `later` by the worker.
 
     Raises:
         PermissionDenied: `by` is no admin of the connection.
         StillInUse: flow steps, data objects or functions use it; the refusal lists them.
+        DeletedMeanwhile: it is gone already.
     """
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    connection = locked_for(by, "connection.delete", connection)
     if refusal := still_in_use(connection, by):
         raise refusal
-    _destroy_all(connection, by)
+    own = connection.lock_own()
+    destroy(connection, [c for c in own if c.payload], by=by, later=later)
+    connection.take_worst(own)
+    _end_sign_ins(connection, by, later=later)
     _destroy_own_app(connection)
+    validity.withdraw(connection.connect_links.all(), by=by)
     connection.deleted_at = timezone.now()
-    connection.save(update_fields=["deleted_at"])
+    connection.save(update_fields=["deleted_at", "status"])
     record("connection.deleted", by=by, on=connection)
 
 
@@ -256,17 +286,22 @@ def _destroy_own_app(connection: Connection) -> None:
     if app is None or app.shared or app.connection_set.exclude(pk=connection.pk).exists():
         return
     app.client_secret.clear()
-    app.save(update_fields=["client_secret", "client_secret_version"])
+    app.ends_at = None
+    app.save(update_fields=["client_secret", "client_secret_version", "ends_at"])
 
 
 def in_use_by(connection: Connection) -> list[Any]:
     """Everything that its foreign key protects the connection for."""
-    collector = Collector(using="default")
-    try:
-        collector.collect([connection])
-    except ProtectedError as error:
-        return sorted(error.protected_objects, key=str)
-    return []
+    kinds = [each.related_model for each in connection._meta.related_objects if _protects(each)]
+    uses = [kind._base_manager.filter(connection=connection) for kind in kinds]
+    first, *others = (each.order_by().values("pk") for each in uses)
+    if not first.union(*others, all=True).exists():
+        return []
+    return sorted(chain.from_iterable(uses), key=str)
+
+
+def _protects(relation: Any) -> bool:
+    return relation.on_delete is PROTECT
 
 
 def still_in_use(connection: Connection, by: User) -> StillInUse | None:
@@ -282,7 +317,10 @@ def still_in_use(connection: Connection, by: User) -> StillInUse | None:
     parts += [f"{unseen} that you cannot see"] if unseen else []
     return StillInUse(
         f"It is still used by {_in_words(parts)}. Change those first, then delete it.",
-        links=[("Find usage", reverse("connection_usage", args=[connection.link_name]))],
+        links=[
+            ("Find usage", reverse("connection_usage", args=[connection.link_name])),
+            ("Replace it everywhere", reverse("connection_replace", args=[connection.link_name])),
+        ],
     )
 
 

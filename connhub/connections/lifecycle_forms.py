@@ -5,12 +5,14 @@ from typing import Any
 from django import forms
 
 from connhub.accounts.models import Environment
-from connhub.services.models import AuthMethod
 
+from .access import settings_for
 from .auth import METHODS
-from .fields import form_field
-from .forms import LINK_NAME_RULE, RenameForm, free_link_name
+from .editing import asked_of
+from .fields import end_date_field, form_field
+from .forms import LinkNameField, NameForm
 from .models import Connection
+from .versioned_form import VersionedForm
 
 
 class ConfirmForm(forms.Form):
@@ -37,28 +39,38 @@ class ConfirmForm(forms.Form):
         return self.wanted
 
 
-class DuplicateForm(RenameForm):
+class DuplicateForm(NameForm):
     """The name and link name of a copy."""
 
-    link_name = forms.CharField(
-        label="Connection link name",
-        max_length=50,
-        validators=[LINK_NAME_RULE],
-        help_text="Flows refer to the connection by this name. It can't change later.",
-        widget=forms.TextInput(
-            {"class": "mono", "data-slug-from": "#id_name", "autocomplete": "off"}
-        ),
-    )
-
-    def clean_link_name(self) -> str:
-        return free_link_name(self.cleaned_data["link_name"])
+    link_name = LinkNameField()
 
 
-class ReconnectForm(forms.Form):
+class ReconnectForm(VersionedForm):
     """New secrets alone: the service and everything else about the connection stay."""
 
-    def __init__(self, *args: Any, method: AuthMethod, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, connection: Connection, environment: Environment | None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        for spec in METHODS[method.kind].fields(method):
-            if spec.secret:
-                self.fields[spec.name] = form_field(spec)
+        self.initial["version"] = connection.version
+        self.method = connection.auth_method
+        self.parameters = settings_for(connection, environment).parameters
+        self.asked = [spec for spec in asked_of(connection) if spec.secret]
+        self.fields |= {spec.name: form_field(spec) for spec in self.asked}
+        self.fields |= end_date_field(self.asked)
+
+    def clean(self) -> dict[str, Any]:
+        """The secrets must be of use to the method, together with what stays."""
+        cleaned = super().clean() or {}
+        self.ends_at = cleaned.get("ends_on")
+        fault = METHODS[self.method.kind].fault(self.parameters | self.secrets, self.method)
+        if fault and not self.errors:
+            name, text = fault
+            self.add_error(name if name in self.fields else None, text)
+        return cleaned
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """Those that were given, by name."""
+        asked = {spec.name for spec in self.asked}
+        return {name: value for name, value in self.cleaned_data.items() if name in asked and value}

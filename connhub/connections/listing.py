@@ -61,6 +61,7 @@ class Admin:
     pk: int
     name: str
     is_team: bool
+    to_self: bool
 
     def __str__(self):
         return self.name
@@ -135,14 +136,14 @@ def uses(ids: list[int], user: User) -> dict[int, Use]:
 def admins(ids: list[int]) -> dict[int, list[Admin]]:
     """By connection: the people, then the teams."""
     people = ConnectionUserGrant.objects.filter(content_object__in=ids).values_list(
-        "content_object_id", Value(0), "user_id", "user__name"
+        "content_object_id", Value(0), "user_id", "user__name", "to_self"
     )
     teams = ConnectionTeamGrant.objects.filter(content_object__in=ids).values_list(
-        "content_object_id", Value(1), "group_id", "group__name"
+        "content_object_id", Value(1), "group_id", "group__name", Value(False)
     )
     by_connection: dict[int, list[Admin]] = defaultdict(list)
-    for connection, is_team, pk, name in sorted(people.union(teams)):
-        by_connection[connection].append(Admin(pk, name, bool(is_team)))
+    for connection, is_team, pk, name, to_self in sorted(people.union(teams)):
+        by_connection[connection].append(Admin(pk, name, bool(is_team), bool(to_self)))
     return by_connection
 
 

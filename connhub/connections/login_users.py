@@ -7,20 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from connhub.accounts import people
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 
-from . import held_grants, policies
+from . import held_grants
 from .access import require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .authorize import keep
 from .connecting import obtain
+from .keeping import keep
 from .models import Authorization, Connection, Credential, Status
 from .revocation import remove
 
@@ -90,7 +91,7 @@ def give_up_all(connection: Connection) -> None:
 def reopen(connection: Connection, *, by: User) -> None:
     """Let people sign in again to a connection that was revoked. Raises: PermissionDenied."""
     connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    require(by, "connection.reconnect", connection)
     if not connection.login_user:
         raise NotForLoginUsers
     connection.status = status_of(connection)
@@ -121,7 +122,7 @@ def sign_in(
 
 
 def _require_may(by: User, connection: Connection) -> None:
-    policies.require_use(by, connection)
+    require(by, "connection.use", connection)
     if not connection.login_user:
         raise NotForLoginUsers
     require_open(connection)
@@ -134,7 +135,7 @@ def _keep(
     connection = Connection.objects.locked(connection.pk)
     by = people.locked(by)
     _require_may(by, connection)
-    credential = keep(connection, granted, environment=environment, user=by)
+    credential = keep(connection, granted, environment=environment, by=by, user=by)
     record(
         "connection.user_connected",
         by=by,
@@ -154,7 +155,7 @@ def sign_out(credential: Credential, *, by: User) -> None:
     """
     connection, person = credential.connection, credential.user
     if person != by:
-        policies.require_admin(by, connection)
+        require(by, "connection.remove_sign_in", connection)
     theirs = Credential.objects.of_users().filter(pk=credential.pk).select_for_update(of=("self",))
     if person is None or not theirs.exists():
         raise NotSignedIn
@@ -162,15 +163,36 @@ def sign_out(credential: Credential, *, by: User) -> None:
     record("connection.user_disconnected", by=by, on=connection, detail={"user": person.email})
 
 
+@transaction.atomic
+def end(credentials: QuerySet[Credential], *, of: User, by: User) -> list[Credential]:
+    """End sign-ins of a person who leaves, as ending their account does; which ones it were.
+
+    The providers are told by the worker.
+
+    Raises:
+        PermissionDenied: `by` is no super admin.
+    """
+    require(by, "account.administer")
+    return _end(credentials.filter(user=of), of, by, later=True)
+
+
 def forget(*, person: User, by: User, **signal: Any) -> None:
     """Destroy all credentials of a person whose account ends, in the transaction that ends it."""
     attempts = Authorization.objects.filter(user=person)
     held_grants.forget(attempts, by=by)
     attempts.delete()
-    for credential in remove(Credential.objects.filter(user=person), by=by):
+    _end(Credential.objects.filter(user=person), person, by)
+
+
+def _end(
+    credentials: QuerySet[Credential], person: User, by: User, *, later: bool = False
+) -> list[Credential]:
+    ended = remove(credentials, by=by, later=later)
+    for credential in ended:
         record(
             "connection.user_disconnected",
             by=by,
             on=credential.connection,
             detail={"user": person.email},
         )
+    return ended

@@ -1,32 +1,29 @@
-import re
 import uuid
 from collections.abc import Iterable
 
 from django.db import models
-from django.db.models import Max, Q
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.urls import reverse
 
+from connhub.accounts.grants import TeamGrant, UserGrant
 from connhub.accounts.models import Environment, User
 from connhub.services.models import AuthMethod, OAuthApp, Operation, Service
 from connhub.sharing import roles
-from connhub.sharing.models import TeamGrant, UserGrant
 from connhub.vault.fields import SealedField
 
+from .authorization import Authorization as Authorization
 from .bulk_tests.models import BulkTest as BulkTest
 from .bulk_tests.models import BulkTestRow as BulkTestRow
 from .bundles.models import Import as Import
+from .connect_links.models import ConnectLink as ConnectLink
+from .constraints import one_row_per_case, soonest
+from .link_names import LINK_NAME as LINK_NAME
+from .link_names import is_link_name as is_link_name
 from .preferences import ListingColumns as ListingColumns
 from .preferences import SavedView as SavedView
-
-LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
-# They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import", "deleted", "tests"})
-
-
-def is_link_name(text: str) -> bool:
-    """Whether a connection may be called that in code."""
-    return bool(re.fullmatch(LINK_NAME, text)) and text not in RESERVED
+from .slots import Rotation as Rotation
+from .telling.models import Telling as Telling
 
 
 class Status(models.IntegerChoices):
@@ -71,7 +68,12 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def locked(self, pk: int) -> "Connection":
         """That one, locked until the transaction ends. Credentials are locked after it, not before."""
-        return self.select_for_update(of=("self",)).get(pk=pk)
+        whole = self.select_related("service", "auth_method", "oauth_app")
+        return whole.select_for_update(of=("self",)).get(pk=pk)
+
+    def named(self, link_names: Iterable[str]):
+        """Those of the link names; what is no link name names nothing."""
+        return self.filter(link_name__in={name for name in link_names if is_link_name(name)})
 
     def visible_to(self, user):
         """Those the person may see: the ones they administer; all of them for a super admin."""
@@ -114,7 +116,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
     def for_readiness(self):
         """With what the readiness board shows and no more, in two queries however long the list."""
-        serving = Credential.objects.filter(user=None).only(
+        serving = Credential.objects.own().only(
             *("connection_id", "environment_id", "user_id", "status"),
             *("last_error", "tested_at", "expires_at", "renewable"),
         )
@@ -123,6 +125,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
             .only(
                 "name",
                 "link_name",
+                "status",
                 "login_user",
                 *(name for name in SHOWN_OF_SERVICE if "auth" not in name),
             )
@@ -132,7 +135,7 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
 
 def own_credentials() -> models.Prefetch:
     """Connections' credentials but for those of login users, of which there may be thousands."""
-    return models.Prefetch("credentials", Credential.objects.own())
+    return models.Prefetch("credentials", Credential.objects.own().select_related("environment"))
 
 
 def learn_places(connections: Iterable["Connection"]) -> None:
@@ -206,16 +209,31 @@ class Connection(models.Model):
         """The status with its words and tone."""
         return Status(self.status)
 
+    def move_on(self, *fields: str) -> None:
+        """Count a change, and save it: whoever looked at an earlier version will be told."""
+        self.version += 1
+        self.save(update_fields=[*fields, "version", "modified_at"])
+
     def sum_up(self) -> None:
         """Set the status to the worst of the credentials', and save it.
 
         A connection that uses the credentials of login users stands by itself, whatever theirs do.
         """
-        if self.login_user:
-            return
-        worst = self.credentials.own().aggregate(worst=Max("status"))["worst"]
-        self.status = worst or Status.NOT_CONNECTED
-        self.save(update_fields=["status"])
+        if not self.login_user:
+            self.take_worst(self.credentials.own().only("connection_id", "status"))
+            self.save(update_fields=["status"])
+
+    def lock_own(self) -> list["Credential"]:
+        """Its own credentials with their second slots, locked until the transaction ends."""
+        own = self.credentials.own().select_related("rotation").order_by("pk")
+        return list(own.select_for_update(of=("self",)))
+
+    def take_worst(self, own: Iterable["Credential"]) -> bool:
+        """Set the status to the worst of its own credentials', not saved; whether it is another."""
+        before = self.status
+        if not self.login_user:
+            self.status = max((c.status for c in own), default=Status.NOT_CONNECTED)
+        return self.status != before
 
     def serves(self, environment: Environment | None) -> bool:
         """Whether there are settings for the environment: its own, or those for all."""
@@ -257,19 +275,6 @@ class ConnectionTeamGrant(TeamGrant):
     content_object = models.ForeignKey(Connection, models.CASCADE, related_name="team_grants")
 
 
-def _one_row_per_case(prefix: str) -> list[models.BaseConstraint]:
-    return [
-        models.UniqueConstraint(
-            fields=["connection"], condition=Q(environment=None), name=f"{prefix}_for_all"
-        ),
-        models.UniqueConstraint(
-            fields=["connection", "environment"],
-            condition=Q(environment__isnull=False),
-            name=f"{prefix}_per_environment",
-        ),
-    ]
-
-
 class Settings(models.Model):
     """A connection's parameters and endpoint, for all environments or for one."""
 
@@ -280,7 +285,7 @@ class Settings(models.Model):
 
     class Meta:
         default_permissions = ()
-        constraints = _one_row_per_case("settings")
+        constraints = one_row_per_case("settings")
 
 
 class CredentialQuerySet(models.QuerySet):
@@ -309,6 +314,10 @@ class Credential(models.Model):
     account = models.CharField("outside account", max_length=200, blank=True)
     scopes_granted = models.JSONField(default=list, blank=True)
     connected_at = models.DateTimeField(null=True, blank=True)
+    # Whose outside account or secret it is, as far as known: nobody, where a connect link was used.
+    connected_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="connected_credentials"
+    )
     expires_at = models.DateTimeField(null=True, blank=True)
     renewable = models.BooleanField(default=False)
     renewed_at = models.DateTimeField(null=True, blank=True)
@@ -322,6 +331,10 @@ class Credential(models.Model):
     tested_at = models.DateTimeField(null=True, blank=True)
     test_report = models.JSONField(default=dict, blank=True)
     last_error = models.CharField(max_length=300, blank=True)
+    # Whether `keep` ended a rotation just now.
+    rotation_ended = False
+    # Of what a person typed, as they say.
+    ends_at = models.DateTimeField(null=True, blank=True)
     # Of the server, as the last test saw it.
     certificate_ends_at = models.DateTimeField(null=True, blank=True)
 
@@ -352,6 +365,11 @@ class Credential(models.Model):
                 name="credential_per_environment_and_user",
             ),
         ]
+        indexes = [
+            soonest("expires_at", "grants_by_end", renewable=False),
+            soonest("ends_at", "secrets_by_end"),
+            soonest("certificate_ends_at", "certificates_by_end"),
+        ]
 
     def __str__(self):
         return f"{self.connection} ({self.environment or 'all environments'})"
@@ -360,32 +378,3 @@ class Credential(models.Model):
     def standing(self) -> Status:
         """The status with its words and tone."""
         return Status(self.status)
-
-
-class Authorization(models.Model):
-    """A person's way to a provider and back: one attempt, used up by whatever answer comes.
-
-    The state that travels is kept as a hash, the PKCE verifier sealed. What came back for another
-    account than before waits sealed as `grant`, until the person says yes.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    state_digest = models.CharField(max_length=64, unique=True)
-    session_digest = models.CharField(max_length=64)
-    user = models.ForeignKey(User, models.CASCADE)
-    connection = models.ForeignKey(Connection, models.CASCADE)
-    environment = models.ForeignKey(Environment, models.CASCADE, null=True, blank=True)
-    # Whether it is for the person's own credential, of a connection that uses login users'.
-    login_user = models.BooleanField(default=False)
-    redirect_uri = models.CharField(max_length=300)
-    verifier = SealedField(version="verifier_version")
-    verifier_version = models.PositiveIntegerField(default=0)
-    # What takes effect only when the authorization succeeds (an edit of scopes, say).
-    pending = models.JSONField(default=dict, blank=True)
-    grant = SealedField(version="grant_version")
-    grant_version = models.PositiveIntegerField(default=0)
-    account = models.CharField("outside account", max_length=200, blank=True)
-    expires_at = models.DateTimeField(db_index=True)
-
-    class Meta:
-        default_permissions = ()

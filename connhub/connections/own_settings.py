@@ -1,23 +1,25 @@
 """An environment's own parameters, endpoint and credential, in place of those for all."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
-from . import policies
-from .access import settings_for
-from .auth import is_interactive
+from . import slots
+from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .authorize import keep
 from .connecting import obtain
-from .editing import EachUsersOwn, SecretAskedAgain, wanted_secrets
-from .models import Connection, Settings
-from .revocation import destroy, lock_live
+from .editing import require_all, require_may_connect
+from .keeping import keep
+from .meanwhile import locked_for, require_unchanged
+from .models import Connection
+from .revocation import give_back
 
 
 class NothingOwn(Refusal):
@@ -37,7 +39,9 @@ def give(
     parameters: Mapping[str, str],
     base_url: str = "",
     secrets: Mapping[str, str],
+    ends_at: datetime | None = None,
     by: User,
+    seen: int | None = None,
 ) -> dict[str, Any]:
     """Set what one environment has of its own. What needs authorizing is returned, not made.
 
@@ -49,44 +53,58 @@ def give(
         EachUsersOwn: it uses the credentials of login users.
         SecretAskedAgain: not all secrets were given; none is sent to another place than before.
         ConnectFailed: the service gave no token for them; nothing was changed.
+        DeletedMeanwhile, EditedMeanwhile: as `locked_for` does.
     """
-    policies.require_admin(by, connection)
-    policies.require_connect_in(by, environment)
-    if connection.login_user:
-        raise EachUsersOwn
+    method = connection.auth_method
+    if is_interactive(method) or METHODS[method.kind].connects:
+        require(by, "connection.set_environment", connection)
+        require_unchanged(connection, seen)
+    require_may_connect(by, connection, environment)
     settings = {"parameters": dict(parameters), "base_url": base_url}
-    if is_interactive(connection.auth_method):
+    if is_interactive(method):
         return settings
     given = {name: value for name, value in secrets.items() if value}
-    if wanted_secrets(connection) - given.keys():
-        raise SecretAskedAgain
+    require_all(connection, given)
     # Before the transaction: a slow service must not hold its locks.
-    granted = obtain(connection.auth_method, parameters, given, connection.scopes)
-    _store(connection, environment, settings, granted, [*parameters, *given], by)
+    granted = obtain(method, parameters, given, connection.scopes)
+    granted.ends_at = ends_at
+    fields = [*parameters, *given]
+    store(
+        connection, environment, settings=settings, granted=granted, fields=fields, by=by, seen=seen
+    )
     return {}
 
 
 @transaction.atomic
-def _store(
+def store(
     connection: Connection,
     environment: Environment,
-    settings: dict[str, Any],
-    granted: Granted,
+    *,
+    settings: Mapping[str, Any],
+    granted: Granted | None,
     fields: list[str],
     by: User,
+    seen: int | None = None,
 ) -> None:
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
-    Settings.objects.update_or_create(
-        connection=connection, environment=environment, defaults=settings
-    )
-    keep(connection, granted, environment=environment)
+    """Put down what an environment has of its own; with nothing granted it is *not connected*.
+
+    Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
+    """
+    connection = locked_for(by, "connection.set_environment", connection, seen=seen)
+    if not connection.settings.filter(environment=environment).update(**settings):
+        connection.settings.create(environment=environment, **settings)
+    if granted:
+        credential = keep(connection, granted, environment=environment, by=by)
+    else:
+        credential = connection.credentials.create(environment=environment)
+        connection.sum_up()
+    connection.move_on()
     record(
         "connection.environment_set",
         by=by,
         on=connection,
         fields=fields,
-        detail={"environment": environment.slug},
+        detail={"environment": environment.slug} | slots.ended(credential),
     )
 
 
@@ -98,19 +116,21 @@ def drop(connection: Connection, environment: Environment, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the connection.
         NothingOwn: it has nothing of its own.
         NothingForAll: there is nothing that could take over.
+        DeletedMeanwhile: the connection is gone.
     """
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
-    own = connection.credentials.own().filter(environment=environment)
-    settings = connection.settings.filter(environment=environment)
-    if not (own.exists() or settings.exists()):
+    connection = locked_for(by, "connection.set_environment", connection)
+    credentials = connection.lock_own()
+    own = [c for c in credentials if c.environment_id == environment.pk]
+    places = set(connection.settings.values_list("environment", flat=True))
+    if not own and environment.pk not in places:
         raise NothingOwn
-    if settings_for(connection, None).pk is None:
+    if None not in places:
         raise NothingForAll
-    destroy(connection, lock_live(own), by=by)
-    own.delete()
-    settings.delete()
-    connection.sum_up()
+    give_back([c for c in own if c.payload], by=by)
+    connection.credentials.own().filter(environment=environment).delete()
+    connection.settings.filter(environment=environment).delete()
+    connection.take_worst(c for c in credentials if c not in own)
+    connection.move_on("status")
     record(
         "connection.environment_dropped",
         by=by,

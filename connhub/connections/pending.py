@@ -7,10 +7,9 @@ from typing import Any
 from connhub.accounts.models import Environment
 from connhub.errors import Refusal
 
-from .access import AppMissing, settings_for
+from .access import AppMissing, settings_for, values_of
 from .auth import is_interactive
 from .models import Connection, Credential, Settings, Status
-from .refresh import values_of
 
 
 class NothingToAuthorize(Refusal):
@@ -50,8 +49,7 @@ def apply(
     if not pending:
         return []
     changed = with_changes(connection, pending)
-    changed.version += 1
-    changed.save(update_fields=["scopes", "oauth_app", "version", "modified_at"])
+    changed.save(update_fields=["scopes", "oauth_app"])
     if "parameters" in pending:
         _give_up_others(connection, environment)
         Settings.objects.update_or_create(
@@ -61,7 +59,7 @@ def apply(
                 name: pending[name] for name in ("parameters", "base_url") if name in pending
             },
         )
-    return list(pending)
+    return [name for name in pending if name != "version"]
 
 
 def _give_up_others(connection: Connection, environment: Environment | None) -> None:

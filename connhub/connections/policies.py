@@ -1,32 +1,17 @@
-"""Who may do what with a connection. What the state allows is for the operations to know."""
+"""What a person is to a connection, what holds of it, and which ones they may use."""
 
 from collections.abc import Callable, Sequence
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 
-from connhub.accounts import environments
-from connhub.accounts.models import Environment, User
-from connhub.accounts.policies import may_use_all_environments
+from connhub.accounts.models import User
 from connhub.sharing import roles
 
 from .models import Connection
 
 # Who else may use which connections; added to in the `ready()` of the app that knows.
 ways_to_use: list[Callable[[User], Q]] = []
-
-
-def may_administer(user: User, connection: Connection) -> bool:
-    """Whether they may rename, edit, test, revoke, share and delete it.
-
-    A super admin who hasn't shared it to themself may not.
-    """
-    return roles.is_admin(user, connection)
-
-
-def require_admin(user: User, connection: Connection) -> None:
-    if not may_administer(user, connection):
-        raise PermissionDenied
 
 
 def usable_by(user: User) -> Q:
@@ -37,27 +22,15 @@ def usable_by(user: User) -> Q:
     return usable
 
 
-def may_use(user: User, connection: Connection) -> bool:
-    """Whether they may sign in with their own credential, where the connection uses those."""
-    usable = Connection.objects.live().filter(usable_by(user), pk=connection.pk)
-    return user.is_active and usable.exists()
+def is_user(user: User, connection: Connection) -> bool:
+    """Whether they may use it, as its admin or through what uses it."""
+    return Connection.objects.live().filter(usable_by(user), pk=connection.pk).exists()
 
 
-def require_use(user: User, connection: Connection) -> None:
-    if not may_use(user, connection):
-        raise PermissionDenied
-
-
-def may_connect_in(user: User, environment: Environment | None) -> bool:
-    """Whether they may give credentials for an environment (None: for all of them)."""
-    if may_use_all_environments(user):
-        return True
-    return user.is_active and environment is not None and environment == environments.lowest()
-
-
-def require_connect_in(user: User, environment: Environment | None) -> None:
-    if not may_connect_in(user, environment):
-        raise PermissionDenied
+def state_of(connection: Connection) -> frozenset[str]:
+    """Whether it is disabled, deleted or both."""
+    at = {"disabled": connection.disabled_at, "deleted": connection.deleted_at}
+    return frozenset(word for word, moment in at.items() if moment)
 
 
 def require_admin_of_all(user: User, connections: Sequence[Connection]) -> None:

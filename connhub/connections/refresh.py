@@ -17,7 +17,7 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
 from connhub.errors import Refusal
-from connhub.services.addresses import Unfilled, fill_config
+from connhub.services.addresses import Unfilled
 from connhub.vault.keyring import CantOpen
 
 from .access import (
@@ -26,15 +26,15 @@ from .access import (
     CredentialIncomplete,
     CredentialUnreadable,
     ReconnectNeeded,
-    app_of,
     prepare,
     require_usable,
-    settings_for,
+    values_of,
 )
-from .auth import METHODS, is_interactive
+from .auth import METHODS
 from .auth.base import Granted
 from .auth.provider import ProviderError, ProviderRefused
 from .models import Connection, Credential, Status
+from .telling import providers as telling
 
 MARGIN = timedelta(seconds=60)
 LEASE = timedelta(seconds=30)  # longer than the 20 s that a token request may take
@@ -202,29 +202,6 @@ def _ask_provider(credential: Credential) -> Granted:
     return granted
 
 
-def values_of(
-    credential: Credential, secrets: dict[str, str], parameters: dict[str, str] | None = None
-) -> dict[str, str]:
-    """Parameters, OAuth app and secrets of a credential's connection, as its method takes them.
-
-    `parameters` replace those stored, for an attempt that would change them.
-
-    Raises:
-        AppMissing, AddressIncomplete, CredentialUnreadable: the connection lacks what it takes.
-    """
-    connection = credential.connection
-    app: dict[str, str] = {}
-    if is_interactive(connection.auth_method):
-        app = app_of(connection, credential.environment)
-    if parameters is None:
-        parameters = settings_for(connection, credential.environment).parameters
-    try:
-        fill_config(connection.auth_method.config, parameters)
-    except Unfilled:
-        raise AddressIncomplete from None
-    return parameters | app | secrets
-
-
 def _store(credential: Credential, granted: Granted) -> Credential:
     """Keep the new tokens first and alone: a refresh token may live only in this answer."""
     version, fence = credential.payload_version, credential.fence
@@ -246,10 +223,23 @@ def _store(credential: Credential, granted: Granted) -> Credential:
         intent_version=None,
         retried=False,
     )
+    if not stored:
+        _give_back(credential, granted)
     credential = _read(credential)
     if stored:
         _note(credential, "connection.renewed")
     return credential
+
+
+@transaction.atomic
+def _give_back(credential: Credential, granted: Granted) -> None:
+    """Tokens that came too late belong to nobody: if the credential has ended, so do they.
+
+    If somebody authorized anew meanwhile they are dropped alone: many providers would take that
+    grant for the same one.
+    """
+    if not Credential.objects.live().filter(pk=credential.pk).exists():
+        telling.tell([(credential, granted.secrets)], by=None)
 
 
 def _refused(credential: Credential, code: str, text: str) -> Credential:

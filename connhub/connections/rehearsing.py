@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 
 from connhub.accounts.models import User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.egress import guard
 from connhub.egress.http import AnswerTooLarge, GuardedSession, Unreachable, Unsendable
 from connhub.egress.timing import even_timing
-from connhub.services import policies
 from connhub.services.addresses import Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, Service
 
@@ -38,7 +38,7 @@ def try_service(
         PermissionDenied: `by` may not make services.
         TooManyTests: four tests are running.
     """
-    policies.require_create(by)
+    require(by, "service.create")
     if is_interactive(method):
         with testing.turn():
             report = _check_sign_in(service, method, values)

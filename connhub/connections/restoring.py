@@ -7,11 +7,11 @@ from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet
 from django.utils import timezone
 
 from connhub.accounts.models import User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.sharing import roles
 
-from . import policies
 from .models import Connection
 
 KEPT = timedelta(days=30)
@@ -41,12 +41,11 @@ def restore(connection: Connection, *, by: User) -> None:
         GoneForGood: the 30 days are over.
     """
     connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    require(by, "connection.restore", connection)
     if connection.deleted_at is None:
         return
     if connection.deleted_at < timezone.now() - KEPT:
         raise GoneForGood
     connection.deleted_at = None
-    connection.version += 1
-    connection.save(update_fields=["deleted_at", "version", "modified_at"])
+    connection.move_on("deleted_at")
     record("connection.restored", by=by, on=connection)

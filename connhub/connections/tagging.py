@@ -1,5 +1,6 @@
 """Tags: words that people group connections by."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,15 +11,16 @@ from connhub.accounts.models import User
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
-from . import policies
+from .meanwhile import locked_for
 from .models import Connection
 
 MOST, LONGEST = 10, 30
+TAG = re.compile(rf"[^\x00-\x1f\x7f]{{1,{LONGEST}}}")
 
 
 class BadTags(Refusal):
     code = "bad-tags"
-    text = f"Use at most {MOST} tags of at most {LONGEST} characters."
+    text = f"Use at most {MOST} tags of at most {LONGEST} ordinary characters."
 
 
 class HasTag(Func):
@@ -50,7 +52,7 @@ def _checked(tags: Iterable[str]) -> list[str]:
     for tag in tags:
         spelt.setdefault(tag.casefold(), tag)
     once = list(spelt.values())
-    if len(once) > MOST or any(len(tag) > LONGEST for tag in once):
+    if len(once) > MOST or not all(map(TAG.fullmatch, once)):
         raise BadTags
     return once
 
@@ -63,10 +65,10 @@ def retag(
 
     Raises:
         PermissionDenied: `by` is no admin of the connection.
+        DeletedMeanwhile: it is gone.
         BadTags: it would have too many, or one is too long.
     """
-    connection = Connection.objects.locked(connection.pk)
-    policies.require_admin(by, connection)
+    connection = locked_for(by, "connection.tag", connection)
     gone = {tag.casefold() for tag in remove}
     kept = [tag for tag in connection.tags if tag.casefold() not in gone]
     known = {tag.casefold() for tag in kept}
@@ -75,6 +77,5 @@ def retag(
     if tags == connection.tags:
         return
     connection.tags = tags
-    connection.version += 1
-    connection.save(update_fields=["tags", "version", "modified_at"])
+    connection.move_on("tags")
     record("connection.tagged", by=by, on=connection, fields=["tags"])

@@ -7,13 +7,16 @@ from huey.contrib.djhuey import db_periodic_task, db_task
 from connhub.audit.context import Context
 from connhub.services.models import OAuthApp
 
-from . import held_grants
+from . import held_grants, rotation
 from .bulk_tests import testing as bulk
 from .bundles import imports
-from .models import Authorization
+from .models import Authorization, ConnectLink, Telling
+from .telling import providers
 
 # Longer than a change waits to be authorized and an authorization then takes.
 ABANDONED = timedelta(hours=2)
+# What came by a connect link waits shorter than that for an admin.
+OVER = timedelta(days=7)
 
 
 @db_periodic_task(crontab(minute="*/15"))
@@ -23,6 +26,13 @@ def forget_expired_authorizations() -> None:
     now = timezone.now()
     Authorization.objects.filter(grant=None, expires_at__lt=now).delete()
     OAuthApp.objects.filter(shared=False, connection=None, created_at__lt=now - ABANDONED).delete()
+    ConnectLink.objects.filter(expires_at__lt=now - OVER).delete()
+
+
+@db_periodic_task(crontab(minute="*"))
+def destroy_old_values() -> None:
+    """Old values of rotated secrets end with their grace time."""
+    rotation.destroy_over()
 
 
 @db_task()
@@ -55,3 +65,17 @@ def enqueue_bulk_test(pk: str, context: Context) -> None:
 def look_after_bulk_tests() -> None:
     """Bulk tests go on after a stop, and are forgotten after a week."""
     bulk.look_after(enqueue_bulk_test)
+
+
+@db_task()
+def tell_providers() -> None:
+    """Tell one provider what it has yet to hear, then leave the worker to others before the next."""
+    if providers.tell_next():
+        tell_providers()
+
+
+@db_periodic_task(crontab(minute="*"))
+def tell_providers_again() -> None:
+    """Those that were not told yet, or did not answer."""
+    if Telling.objects.filter(next_at__lte=timezone.now()).exists():
+        tell_providers()

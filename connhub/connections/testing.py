@@ -9,16 +9,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.services.models import AuthMethod, Service
 
-from . import policies
 from .access import base_url_for, settings_for
 from .auth.base import Granted
 from .databases import DRIVERS
-from .lifecycle import Details
-from .models import Connection, Credential, Status
+from .models import Connection, ConnectLink, Credential, Status
 from .probing import Scopes, probe
 from .refresh import fresh_access
 from .reports import Report
@@ -58,7 +57,7 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
         NoTest, TooManyTests: it can't be tested, or not now.
         Refusal: there is nothing to test with (revoked, not connected …).
     """
-    policies.require_admin(by, connection)
+    require(by, "connection.test", connection)
     if not has_test(connection.service):
         raise NoTest
     if connection.login_user and connection.credential_for(environment, by) is None:
@@ -98,7 +97,13 @@ def run(
         return probe(method, {}, values, base_url or service.base_url, Scopes(scopes, granted))[0]
 
 
-def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | None]:
+def rehearse(
+    method: AuthMethod,
+    parameters: Mapping[str, str],
+    secrets: Mapping[str, str],
+    base_url: str,
+    scopes: Sequence[str],
+) -> tuple[Report, Granted | None]:
     """The test of a connection before it is saved, and the token that it was made with, if any.
 
     Raises: TooManyTests.
@@ -106,10 +111,8 @@ def rehearse(method: AuthMethod, details: Details) -> tuple[Report, Granted | No
     service = method.service
     with turn():
         if service.driver:
-            values = {**details.parameters, **details.secrets}
-            return _probe_database(service, method, values), None
-        asked = Scopes(details.scopes)
-        return probe(method, details.parameters, details.secrets, service.base_url, asked)
+            return _probe_database(service, method, {**parameters, **secrets}), None
+        return probe(method, parameters, secrets, base_url, Scopes(scopes))
 
 
 @contextmanager
@@ -130,7 +133,7 @@ def _probe_database(service: Service, method: AuthMethod, values: Mapping[str, s
 
 @transaction.atomic
 def note(
-    connection: Connection, report: Report, *, by: User, credential: Credential | None
+    connection: Connection, report: Report, *, by: User | ConnectLink, credential: Credential | None
 ) -> None:
     """Keep the report as the last test of the credential, if it is still the one that was tested."""
     failure = report.failure

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from requests import Response
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.egress import guard
 from connhub.egress.http import (
@@ -25,7 +26,6 @@ from connhub.services.models import Operation, Service
 from connhub.services.operations import FORM, VARIABLE
 from connhub.sharing import roles
 
-from . import policies
 from .access import Access, AddressIncomplete
 from .auth import METHODS
 from .auth.base import Injection
@@ -143,7 +143,7 @@ def send(
         NotAnswered, TooManyTests: it was sent to no avail, or not at all.
         Refusal: the connection can't be used as it stands.
     """
-    policies.require_admin(by, connection)
+    require(by, "connection.try_operation", connection)
     if connection.login_user:
         raise ActsForUsers
     access = fresh_access(connection, environment)

@@ -38,12 +38,19 @@ urlpatterns = [
     path("<slug:link_name>/enable/", views.enable, name="enable"),
     path("<slug:link_name>/duplicate/", views.duplicate, name="duplicate"),
     path("<slug:link_name>/reconnect/", views.reconnect, name="reconnect"),
+    path("<slug:link_name>/rotate/", views.rotate, name="rotate"),
     path("<slug:link_name>/restore/", views.restore, name="restore"),
     path("<slug:link_name>/environments/<slug:slug>/", views.environment, name="environment"),
     path(
         "<slug:link_name>/environments/<slug:slug>/drop/",
         views.drop_environment,
         name="drop_environment",
+    ),
+    path("<slug:link_name>/connect-link/", views.send_connect_link, name="send_connect_link"),
+    path(
+        "<slug:link_name>/connect-links/<uuid:pk>/withdraw/",
+        views.withdraw_connect_link,
+        name="withdraw_connect_link",
     ),
     path("<slug:link_name>/delete/", views.delete, name="delete"),
 ]

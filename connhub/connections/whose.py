@@ -12,7 +12,7 @@ from .access import base_url_for, injection_for, settings_for
 from .auth import identity
 from .auth.base import Granted
 from .auth.provider import at, is_success, json_object
-from .models import Connection, Credential
+from .models import Connection, Credential, Status
 from .pending import values_with, with_changes
 from .sample_call import send
 
@@ -50,3 +50,9 @@ def is_another(before: Credential | None, account: str) -> bool:
     """Whether the credential had an account and this is a different one."""
     was = before.account if before else ""
     return bool(was and account) and was.casefold() != account.casefold()
+
+
+def is_in_use(there: Credential | None, account: str) -> bool:
+    """Whether the credential that is there is connected as this account."""
+    is_same = there is not None and account == there.account
+    return bool(account and is_same and there and there.status == Status.CONNECTED)

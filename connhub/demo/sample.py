@@ -12,8 +12,9 @@ from connhub.accounts.models import Environment, Team, User
 from connhub.connections import lifecycle
 from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Status
+from connhub.demo import ends
 from connhub.demo.api import API_KEY
 from connhub.demo.cast import APPS, CONNECTIONS, INTEGRATIONS, PEOPLE
 from connhub.services.models import AuthMethod, OAuthApp, Origin, Service
@@ -62,6 +63,7 @@ def list_provider(base: str, client_secret: str) -> None:
                 "token_auth": "client_secret_basic",
                 "scope_delimiter": " ",
                 "pkce": True,
+                "identity": {"path": "/me", "field": "email"},
             },
             "scopes": SCOPES,
         },
@@ -114,6 +116,7 @@ def fill(password: str) -> None:
     team.save()
     team.user_set.add(*people[3:5])
     made = {row[1]: _connection(row, chance, makers, team) for row in CONNECTIONS}
+    ends.fill(made)
     integrations = _integrations(made, people)
     _apps(made)
     for _, link_name, _, _, _, per_day, failing in CONNECTIONS:
@@ -129,7 +132,7 @@ def _connection(row: tuple, chance: random.Random, makers: list[User], team: Tea
     method = offered.filter(service__slug=slug)[0]
     details = lifecycle.Details(
         name=name,
-        parameters={p["name"]: p.get("placeholder") or "acme" for p in method.service.parameters},
+        parameters=_parameters(method),
         secrets={
             field.name: _secret(slug) for field in METHODS[kind].fields(method) if field.secret
         },
@@ -149,6 +152,19 @@ def _connection(row: tuple, chance: random.Random, makers: list[User], team: Tea
     return connection
 
 
+def _parameters(method: AuthMethod) -> dict[str, str]:
+    """What the form asks for besides secrets, as somebody could have filled it in."""
+    asked = {
+        spec["name"]: spec.get("default") or spec.get("placeholder")
+        for spec in method.service.parameters
+    }
+    if method.kind == "database":
+        fields = METHODS[method.kind].fields(method)
+        wanted = [field for field in fields if field.required and not field.secret]
+        asked |= {field.name: field.default or field.placeholder for field in wanted}
+    return {name: value or "acme" for name, value in asked.items()}
+
+
 def _secret(slug: str) -> str:
     return API_KEY if slug == "acme-orders" else secrets.token_urlsafe(24)
 
@@ -166,6 +182,7 @@ def _set_status(connection: Connection, status: str, chance: random.Random, by: 
             connection,
             Granted(tokens, expires_at, True, connection.scopes, by.email),
             environment=None,
+            by=by,
         )
     if status == "revoked":
         lifecycle.revoke(connection, by=by)

@@ -2,6 +2,8 @@
 
 import functools
 import ssl
+from datetime import UTC, datetime
+from typing import Any
 
 from django.conf import settings
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
@@ -29,6 +31,14 @@ def failure(error: ssl.SSLError) -> TLSFailed:
     if code:
         return TLSFailed("tls: untrusted", "The certificate at the address is not trusted here.")
     return TLSFailed("tls")
+
+
+def ends_at(connection: ssl.SSLSocket) -> datetime | None:
+    """When the other side's certificate ends; None if it wasn't verified."""
+    certificate: Any = connection.getpeercert()
+    if not certificate:
+        return None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
 
 
 @functools.lru_cache(maxsize=4)

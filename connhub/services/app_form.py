@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 
-from connhub.forms import NO_CONTROLS, SecretField
+from connhub.forms import NO_CONTROLS, EndDateField, SecretField
 
 from .models import AuthMethod, OAuthApp
 
@@ -19,6 +19,9 @@ class AppForm(forms.Form):
         super().__init__(*args, **kwargs)
         if method and method.kind == "oauth1":
             self._ask_for_consumer(method)
+        self.fields["ends_at"] = EndDateField(
+            stored=stored.ends_at if stored else None, label="Client secret ends on"
+        )
         self.stored = stored
         if stored:
             self.initial["client_id"] = stored.client_id

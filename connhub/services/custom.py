@@ -10,11 +10,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
-from . import policies
-from .addresses import PLACEHOLDER
+from .addresses import PLACEHOLDER, templates
 from .models import ADMINISTER, AuthMethod, Endpoint, Operation, Origin, Service, ServiceUserGrant
 
 # They stand where a slug stands in URLs.
@@ -34,11 +34,6 @@ WORDS = frozenset(
 ASKED_BY = frozenset({"issuer_label", "subject_label"})
 WORDS_OF_A_ROW = frozenset({"label", "help", "placeholder"})
 ROWS = frozenset({"keys", "fields", "parameters"})
-# Texts of an auth method that placeholders are filled into, besides its URLs.
-TEXTS = (
-    *("audience", "service", "region", "realm", "claims", "headers", "login"),
-    *("authorize_params", "token_params"),
-)
 # What auth methods ask under names of their own, besides their secrets.
 ASKED = {
     "oauth2_code": {"client_id", "key_id"},
@@ -104,7 +99,7 @@ def create(definition: Definition, *, slug: str, by: User) -> Service:
         PermissionDenied: it takes the role admin.
         SlugTaken: another service has the slug, or a page.
     """
-    policies.require_create(by)
+    require(by, "service.create")
     if slug in RESERVED:
         raise SlugTaken
     service = Service(slug=slug, origin=Origin.CUSTOM, **_columns(definition))
@@ -131,7 +126,7 @@ def edit(service: Service, definition: Definition, *, by: User) -> None:
         PermissionDenied: `by` is not an admin of the service, or it is a default one.
         SecretsWouldMove: a stored secret would be sent elsewhere, or otherwise.
     """
-    policies.require_admin(by, service)
+    require(by, "service.edit", service)
     service = Service.objects.select_for_update().get(pk=service.pk)
     before, after = sending(definition_of(service)), sending(definition)
     moved = [name for name in before if before[name] != after[name]]
@@ -153,7 +148,7 @@ def set_listed(service: Service, listed: bool, *, by: User) -> None:
 
     Raises: PermissionDenied.
     """
-    policies.require_list(by, service)
+    require(by, "service.list", service)
     Service.objects.filter(pk=service.pk).update(listed=listed)
     record("service.listed" if listed else "service.unlisted", by=by, on=service)
 
@@ -166,7 +161,7 @@ def delete(service: Service, *, by: User) -> None:
         PermissionDenied: `by` is not an admin of the service, or it is a default one.
         StillInUse: there are connections to it, or were.
     """
-    policies.require_admin(by, service)
+    require(by, "service.delete", service)
     service = Service.objects.select_for_update().get(pk=service.pk)
     if service.connections.exists():
         raise StillInUse(links=_connections(service, by))
@@ -262,7 +257,8 @@ def placeholders(definition: Definition) -> list[str]:
     """The names in braces that a connection says something for, each once; addresses come first."""
     found = _names(addresses(definition))
     for method in definition.methods:
-        texts = [method.config[name] for name in TEXTS if name in method.config]
+        config = method.config
+        texts = [templates(config), config.get("headers", {}), config.get("login", {})]
         found += [name for name in _names(_strings(texts)) if name not in _asked(method)]
     return list(dict.fromkeys(found))
 

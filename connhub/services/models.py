@@ -4,8 +4,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Count, Q
 from django.urls import reverse
-from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
 
+from connhub.accounts.grants import TeamGrant, UserGrant
 from connhub.accounts.models import Environment
 from connhub.vault.fields import SealedField
 
@@ -88,34 +88,12 @@ class Service(models.Model):
         return reverse("services:detail", args=[self.slug])
 
 
-class Granted(models.Model):
-    """Since when somebody administers a service, and by whom."""
-
-    granted_at = models.DateTimeField(auto_now_add=True)
-    granted_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
-    )
-
-    class Meta:
-        abstract = True
-
-
-class ServiceUserGrant(Granted, UserObjectPermissionBase):
+class ServiceUserGrant(UserGrant):
     content_object = models.ForeignKey(Service, models.CASCADE, related_name="user_grants")
 
-    class Meta(UserObjectPermissionBase.Meta):
-        abstract = False
-        default_permissions = ()
-        indexes = [models.Index(fields=["user", "permission"])]
 
-
-class ServiceTeamGrant(Granted, GroupObjectPermissionBase):
+class ServiceTeamGrant(TeamGrant):
     content_object = models.ForeignKey(Service, models.CASCADE, related_name="team_grants")
-
-    class Meta(GroupObjectPermissionBase.Meta):
-        abstract = False
-        default_permissions = ()
-        indexes = [models.Index(fields=["group", "permission"])]
 
 
 class AuthMethodQuerySet(models.QuerySet):
@@ -224,6 +202,7 @@ class OAuthApp(models.Model):
     client_id = models.CharField(max_length=300)
     client_secret = SealedField(version="client_secret_version")
     client_secret_version = models.PositiveIntegerField(default=0)
+    ends_at = models.DateTimeField("end of the client secret", null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_by = models.ForeignKey(
@@ -232,6 +211,7 @@ class OAuthApp(models.Model):
     changed_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = "OAuth app"
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
@@ -244,6 +224,11 @@ class OAuthApp(models.Model):
                 condition=Q(shared=True, environment__isnull=False),
                 name="oauth_app_shared_per_environment",
             ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["ends_at"], condition=Q(ends_at__isnull=False), name="client_secrets_by_end"
+            )
         ]
 
     def __str__(self):

@@ -1,6 +1,7 @@
 """The OAuth app that all connections of a service share: a client id and secret, kept once."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -10,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
-from connhub.accounts.policies import require_super_admin
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
@@ -106,9 +107,11 @@ def put(
     client_secret: str,
     environment: Environment | None,
     by: User,
+    ends_at: datetime | None = None,
 ) -> OAuthApp:
     """Set the shared app for one environment or (None) for all; a blank secret stays as it is.
 
+    `ends_at` is when the secret is said to end.
     Connections that have the app use it from their next token request on.
 
     Raises:
@@ -116,7 +119,7 @@ def put(
         NotShareable: the token URL's host differs by connection, or nobody signs in.
         SecretNeeded: the client id is another one, and no secret came with it.
     """
-    require_super_admin(by)
+    require(by, "service.set_app")
     service = Service.objects.select_for_update().get(pk=service.pk)
     if not is_shareable(service):
         raise NotShareable
@@ -124,6 +127,9 @@ def put(
     is_new = app is None
     app = app or OAuthApp(service=service, environment=environment, shared=True, created_by=by)
     fields = _change(app, client_id, client_secret)
+    if app.ends_at != ends_at:
+        app.ends_at = ends_at
+        fields.append("ends_on")
     app.changed_by, app.changed_at = by, timezone.now()
     app.save()
     action = "oauth_app.created" if is_new else "oauth_app.changed"
@@ -153,7 +159,7 @@ def remove(app: OAuthApp, *, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         StillInUse: connections use it; a deleted one's memory of it is no hindrance.
     """
-    require_super_admin(by)
+    require(by, "service.set_app")
     using = app.connection_set.select_for_update()
     live = using.filter(deleted_at=None)
     if count := live.count():

@@ -1,42 +1,14 @@
-"""Who may make services, and change those that exist."""
+"""What a person is to a service. A default one belongs to the catalogue, whoever looks at it."""
 
-from django.core.exceptions import PermissionDenied
+from connhub.accounts.models import User
 
-from connhub.accounts.models import Role, User
-
-from .models import Origin, Service
+from .models import Service
 
 
-def may_create(user: User) -> bool:
-    """Whether they may make custom services: it takes the role admin."""
-    return user.is_active and user.role in (Role.ADMIN, Role.SUPER_ADMIN)
-
-
-def require_create(user: User) -> None:
-    if not may_create(user):
-        raise PermissionDenied
-
-
-def may_administer(user: User, service: Service) -> bool:
-    """Whether they may edit and delete it; a default service belongs to the catalogue.
-
-    A super admin who hasn't shared it to themself may not.
-    """
-    if service.origin != Origin.CUSTOM or not user.is_active:
-        return False
+def is_admin(user: User, service: Service) -> bool:
+    """Whether they administer it, by themself or through a team."""
     return Service.objects.administered_by(user).filter(pk=service.pk).exists()
 
 
-def require_admin(user: User, service: Service) -> None:
-    if not may_administer(user, service):
-        raise PermissionDenied
-
-
-def may_list(user: User, service: Service) -> bool:
-    """Whether they may offer it for new connections, or no longer: super admins, and its admins."""
-    return (user.is_active and user.is_super_admin) or may_administer(user, service)
-
-
-def require_list(user: User, service: Service) -> None:
-    if not may_list(user, service):
-        raise PermissionDenied
+def state_of(service: Service) -> frozenset[str]:
+    return frozenset({service.origin})

@@ -1,9 +1,10 @@
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods
 
+from connhub.accounts.permissions import require
 from connhub.htmx import changed
 
-from . import custom, policies
+from . import custom
 from .models import Service
 from .register_forms import RegisterForm, UploadForm
 
@@ -11,7 +12,7 @@ from .register_forms import RegisterForm, UploadForm
 @require_http_methods(["GET", "POST"])
 def register(request):
     """Takes the document first, then what is corrected in what it says."""
-    policies.require_create(request.user)
+    require(request.user, "service.create")
     if "document" in request.POST:
         return _define(request, RegisterForm(request.POST))
     is_sent = request.method == "POST"

@@ -8,11 +8,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment
-from connhub.accounts.policies import may_administer_account, require_super_admin
+from connhub.accounts.permissions import may, require
 from connhub.htmx import changed, swap, wants_fragment
+from connhub.lookup import named_or_404
 from connhub.paging import Order, page
 
-from . import custom, oauth_apps, policies
+from . import custom, oauth_apps
 from .api_key_form import ApiKeyForm
 from .app_form import AppForm
 from .forms import BasicForm, BearerForm, NoAuthForm, ServiceForm, details_of
@@ -57,13 +58,17 @@ def listing(request):
     return show_gallery(request, "services/list.html", into="services:detail")
 
 
-def show_gallery(request, page_template, *, into):
-    """The gallery, its tiles leading to the URLs named `into`; or what htmx wants of it."""
+def show_gallery(request, page_template, *, into, carried=None, **more):
+    """The gallery, its tiles leading to the URLs named `into`; or what htmx wants of it.
+
+    Every link of it carries the query `carried`; `more` is context.
+    """
     gallery = Gallery(request.GET)
     is_more = wants_fragment(request) and gallery.page > 1
     fragment = "services/_tile_page.html" if is_more else "services/_tiles.html"
-    context = {"gallery": gallery, "into": into, "is_more": is_more}
-    return render(request, fragment if wants_fragment(request) else page_template, context)
+    context = {"gallery": gallery, "into": into, "carried": carried or {}, "is_more": is_more}
+    template = fragment if wants_fragment(request) else page_template
+    return render(request, template, context | more)
 
 
 @require_safe
@@ -73,17 +78,18 @@ def detail(request, slug):
     shown = _operations(request, service)
     if wants_fragment(request):
         return render(request, "services/_operations.html", shown)
-    is_super_admin = may_administer_account(request.user)
+    sets_apps = may(request.user, "service.set_app", service)
     context = {
         "service": service,
         "methods": service.auth_methods.offered(),
         "endpoints": service.endpoints.exclude(environment=None).select_related("environment"),
         "connections": service.connections.visible_to(request.user)[:10],
-        "may_administer": policies.may_administer(request.user, service),
-        "may_list": policies.may_list(request.user, service),
-        "may_duplicate": policies.may_create(request.user) and not service.driver,
-        "shows_apps": is_super_admin and oauth_apps.is_shareable(service),
-        "apps": oauth_apps.shared(service) if is_super_admin else [],
+        "may_administer": may(request.user, "service.edit", service),
+        "may_see_admins": may(request.user, "service.see_admins", service),
+        "may_list": may(request.user, "service.list", service),
+        "may_duplicate": may(request.user, "service.create") and not service.driver,
+        "shows_apps": sets_apps and oauth_apps.is_shareable(service),
+        "apps": oauth_apps.shared(service) if sets_apps else [],
         "unset": Environment.objects.exclude(oauthapp__in=oauth_apps.shared(service)),
         "redirect_uri": oauth_apps.redirect_uri(service),
     }
@@ -106,7 +112,7 @@ def _operations(request, service):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def new(request):
-    policies.require_create(request.user)
+    require(request.user, "service.create")
     kind, form = _new_form(request)
     if form is None:
         return render(request, "services/types.html", {"types": TYPES})
@@ -121,7 +127,7 @@ def new(request):
 @require_http_methods(["GET", "POST"])
 def edit(request, slug):
     service = get_object_or_404(Service, slug=slug)
-    policies.require_admin(request.user, service)
+    require(request.user, "service.edit", service)
     stored = custom.definition_of(service)
     methods, kind, form = _edit_form(request, service, stored)
     if request.method == "POST" and _is_final(request) and form.is_valid():
@@ -140,11 +146,11 @@ def typed(request) -> tuple[ServiceForm, str]:
 
     Raises: PermissionDenied; Http404, for a type that there is no form for.
     """
-    policies.require_create(request.user)
+    require(request.user, "service.create")
     query = {name: value for name, value in request.GET.items() if name in ("type", "like")}
     if "service" in request.GET:
-        service = get_object_or_404(Service, slug=request.GET["service"])
-        policies.require_admin(request.user, service)
+        service = named_or_404(Service, slug=request.GET["service"])
+        require(request.user, "service.edit", service)
         _, kind, form = _edit_form(request, service, custom.definition_of(service))
         url = reverse("services:edit", args=[service.slug])
     else:
@@ -177,7 +183,7 @@ def _edit_form(request, service, stored):
 
 def _model(request) -> custom.Definition | None:
     """The service that a new one should be like, if the request names one."""
-    like = Service.objects.filter(slug=request.GET.get("like", "")).first()
+    like = Service.objects.filter(slug=request.GET.get("like", "").replace("\0", "")).first()
     definition = custom.definition_of(like) if like else None
     if not definition or not any(method.kind in FORMS for method in definition.methods):
         return None
@@ -220,7 +226,7 @@ def _show(request, form, context):
     context |= {
         "form": form,
         "may_add": isinstance(form, RowsForm) and form.may_grow,
-        "may_try": policies.may_create(request.user),
+        "may_try": may(request.user, "service.create"),
         "try_query": _try_query(request, context),
         "categories": Service.objects.order_by("category").values_list("category", flat=True),
     }
@@ -262,7 +268,7 @@ def listed(request, slug):
 @require_http_methods(["GET", "POST"])
 def delete(request, slug):
     service = get_object_or_404(Service, slug=slug)
-    policies.require_admin(request.user, service)
+    require(request.user, "service.delete", service)
     if request.method == "POST":
         custom.delete(service, by=request.user)
         return changed(request, "service", then="services:list", message=f"{service} is deleted.")
@@ -272,7 +278,7 @@ def delete(request, slug):
 @sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
 def app(request, slug):
-    require_super_admin(request.user)
+    require(request.user, "service.set_app")
     service, environment, stored = _app(request, slug)
     form = AppForm(request.POST or None, stored=stored, method=oauth_apps.sign_in_method(service))
     if form.is_valid():
@@ -287,7 +293,7 @@ def app(request, slug):
 
 @require_http_methods(["GET", "POST"])
 def remove_app(request, slug):
-    require_super_admin(request.user)
+    require(request.user, "service.set_app")
     service, environment, stored = _app(request, slug)
     if stored is None:
         raise Http404
@@ -302,5 +308,5 @@ def _app(request, slug):
     """The service, the environment that the request names, and the shared app there, if any."""
     service = get_object_or_404(Service, slug=slug)
     named = request.GET.get("environment", "")
-    environment = get_object_or_404(Environment, slug=named) if named else None
+    environment = named_or_404(Environment, slug=named) if named else None
     return service, environment, oauth_apps.shared(service).filter(environment=environment).first()

@@ -5,26 +5,45 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db import models
-from django.db.models import Q
-from guardian.shortcuts import get_users_with_perms
+from django.db.models import Exists, OuterRef, Q
 from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
+from connhub.accounts.grants import PREFIX
 from connhub.accounts.models import User
 
 
 def permission(model: type[models.Model]) -> str:
     """The one permission that makes somebody an admin of such an object."""
-    return f"administer_{model._meta.model_name}"
+    return f"{PREFIX}{model._meta.model_name}"
+
+
+def user_grants(model: type[models.Model]) -> models.QuerySet:
+    """That people administer objects of the kind, each by themself."""
+    thing: Any = model  # guardian's types speak of instances alone
+    people = get_user_obj_perms_model(thing)
+    return people._default_manager.filter(permission__codename=permission(model))
+
+
+def team_grants(model: type[models.Model]) -> models.QuerySet:
+    """That teams administer objects of the kind."""
+    thing: Any = model
+    teams = get_group_obj_perms_model(thing)
+    return teams._default_manager.filter(permission__codename=permission(model))
 
 
 def administered_by(user: User, model: type[models.Model]) -> Q:
     """The condition that the person administers the object, by themself or through a team."""
-    thing: Any = model  # guardian's types speak of instances alone
-    people, teams = get_user_obj_perms_model(thing), get_group_obj_perms_model(thing)
-    as_admin = Q(permission__codename=permission(model))
-    mine = people._default_manager.filter(as_admin, user=user)
-    ours = teams._default_manager.filter(as_admin, group__user=user)
+    mine = user_grants(model).filter(user=user)
+    ours = team_grants(model).filter(group__user=user)
     return Q(pk__in=mine.values("content_object")) | Q(pk__in=ours.values("content_object"))
+
+
+def administering(things: models.QuerySet) -> Q:
+    """The condition that a person administers one of the objects: `administered_by`, of people."""
+    people = user_grants(things.model).filter(content_object__in=things.values("pk"))
+    teams = team_grants(things.model).filter(content_object__in=things.values("pk"))
+    members = User.groups.through.objects.filter(group__in=teams.values("group"))
+    return Q(pk__in=people.values("user")) | Q(pk__in=members.values("user"))
 
 
 def administered(user: User, model: type[models.Model]) -> models.QuerySet:
@@ -34,40 +53,96 @@ def administered(user: User, model: type[models.Model]) -> models.QuerySet:
 
 def is_admin(user: User, thing: models.Model) -> bool:
     """Whether the person administers the object; nobody who is deactivated does."""
-    return user.is_active and administered(user, type(thing)).filter(pk=thing.pk).exists()
+    if not user.is_active:
+        return False
+    # By the grants of this object alone: those of the person may be thousands.
+    mine = user_grants(type(thing)).filter(user=user, content_object=thing)
+    ours = team_grants(type(thing)).filter(group__user=user, content_object=thing)
+    return mine.values("pk").union(ours.values("pk"), all=True).exists()
 
 
 def admins(thing: models.Model) -> models.QuerySet[User]:
     """The active people who administer the object, directly or through a team."""
-    people = get_users_with_perms(
-        thing, only_with_perms_in=[permission(type(thing))], with_superusers=False
+    people = user_grants(type(thing)).filter(content_object=thing)
+    teams = team_grants(type(thing)).filter(content_object=thing)
+    is_one = Q(pk__in=people.values("user")) | Q(
+        pk__in=User.groups.through.objects.filter(group__in=teams.values("group")).values("user")
     )
-    return User.objects.filter(pk__in=people, is_active=True)
+    return User.objects.filter(is_one, is_active=True)
 
 
-def grant(thing: models.Model, to: User | Group, *, by: User | None) -> bool:
-    """Make a person or team an admin of the object; False if they already were."""
+def unadministered(model: type[models.Model], *, without: User | None = None) -> Q:
+    """The condition that nobody active administers the object, `without` not counted."""
+    staying = User.objects.filter(is_active=True)
+    if without:
+        staying = staying.exclude(pk=without.pk)
+    of_it = Q(content_object=OuterRef("pk"))
+    people = user_grants(model).filter(of_it, user__in=staying)
+    teams = team_grants(model).filter(of_it, group__user__in=staying)
+    return ~Exists(people) & ~Exists(teams)
+
+
+def grants_of(thing: models.Model, to: User | Group) -> models.QuerySet:
+    """What makes just this person or team an admin of the object: one row or none."""
+    if isinstance(to, User):
+        return user_grants(type(thing)).filter(content_object=thing, user=to)
+    return team_grants(type(thing)).filter(content_object=thing, group=to)
+
+
+def grant(thing: models.Model, to: User | Group, *, by: User | None, to_self: bool = False) -> bool:
+    """Make a person or team an admin of the object; False if they already were.
+
+    `to_self` marks what a super admin shared to themself, until somebody else grants it.
+    """
     of_user = isinstance(to, User)
-    grants = get_user_obj_perms_model(thing) if of_user else get_group_obj_perms_model(thing)
-    _, created = grants._default_manager.get_or_create(
+    given = {"granted_by": by, "to_self": to_self} if of_user else {"granted_by": by}
+    row, created = grants_of(thing, to).get_or_create(
         permission=_permission_for(type(thing)),
         content_object=thing,
-        defaults={"granted_by": by},
+        defaults=given,
         **{"user" if of_user else "group": to},
     )
-    return created
+    if created or to_self or not getattr(row, "to_self", False):
+        return created
+    row.granted_by, row.to_self = by, False
+    row.save(update_fields=["granted_by", "to_self"])
+    return True
 
 
 def grant_new(things: Sequence[models.Model], to: User, *, by: User) -> None:
     """Make a person the first admin of objects of one kind that were made just now."""
     if not things:
         return
-    grants = get_user_obj_perms_model(things[0])
+    grants = user_grants(type(things[0])).model
     found = _permission_for(type(things[0]))
     grants._default_manager.bulk_create(
         (
             grants(permission=found, content_object=thing, user=to, granted_by=by)
             for thing in things
+        ),
+        batch_size=1000,
+    )
+
+
+def grant_each(things: Sequence[models.Model], to: User | Group, *, by: User) -> None:
+    """Make a person or team an admin of objects of one kind, in a few queries however many.
+
+    What a super admin shared to themself is from now on granted by `by`.
+    """
+    if not things:
+        return
+    model, of_user = type(things[0]), isinstance(to, User)
+    grantee = {"user" if of_user else "group": to}
+    grants = user_grants(model) if of_user else team_grants(model)
+    there = grants.filter(content_object__in=things, **grantee)
+    if of_user:
+        there.filter(to_self=True).update(to_self=False, granted_by=by)
+    have, found = set(there.values_list("content_object", flat=True)), _permission_for(model)
+    grants.model._default_manager.bulk_create(
+        (
+            grants.model(permission=found, content_object=thing, granted_by=by, **grantee)
+            for thing in things
+            if thing.pk not in have
         ),
         batch_size=1000,
     )

@@ -6,12 +6,35 @@ class UsageConfig(AppConfig):
 
     def ready(self):
         from connhub import context
+        from connhub.accounts import people, permissions
+        from connhub.accounts.permissions import Who
+        from connhub.audit.things import Thing, things
+        from connhub.connections import expiry
+        from connhub.connections.create_form import questions
+        from connhub.connections.inside import finders
         from connhub.connections.policies import ways_to_use
+        from connhub.sharing import roles
 
-        from .models import Integration
-        from .policies import through_integrations
+        from . import policies
+        from .audience import AvailableTo
+        from .keys_ending import SOURCE
+        from .leaving.kinds import left
+        from .models import Integration, IntegrationKey
+        from .views.looking_up import inside
+
+        permissions.relations[Integration] = {
+            Who.ITS_ADMIN: roles.is_admin,
+            Who.ITS_MEMBER: policies.is_member,
+        }
+        permissions.states[Integration] = policies.state_of
 
         context.counted["usage:integrations"] = lambda request: Integration.objects.visible_to(
             request.user
         )
-        ways_to_use.append(through_integrations)
+        expiry.sources.append(SOURCE)
+        people.left_behind.append(left)
+        ways_to_use.append(policies.through_integrations)
+        questions.append(AvailableTo())
+        finders.append(inside)
+        things["integration"] = Thing(Integration.objects.all, ("slug", "name"))
+        things["integrationkey"] = Thing(IntegrationKey.objects.all, ("prefix", "name"))

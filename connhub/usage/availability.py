@@ -7,13 +7,13 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from connhub.accounts.models import User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
-from connhub.connections import policies as connection_policies
 from connhub.connections.models import Connection
 
 from . import policies
 from .models import Availability, Integration, Project, Registration
-from .registration import add, require_by_hand
+from .registration import add, involving, locked, require_by_hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,12 @@ class Audience:
     def __str__(self):
         return str(self.project or self.integration or "Whole account")
 
+    def includes(self, integration: Integration) -> bool:
+        """Whether the integration belongs to it."""
+        if self.project:
+            return integration.project_id == self.project.pk
+        return self.integration in (None, integration)
+
 
 def audience_of(connection: Connection) -> Audience:
     stored = Availability.objects.filter(connection=connection)
@@ -35,12 +41,7 @@ def audience_of(connection: Connection) -> Audience:
 
 def losing(connection: Connection, audience: Audience) -> QuerySet[Integration]:
     """The integrations whose flows use it, or may, and could not any more."""
-    using = Integration.objects.filter(
-        pk__in=connection.registrations.values("integration").union(
-            connection.steps.exclude(flow__integration=None).values("flow__integration"),
-            connection.functions.exclude(integration=None).values("integration"),
-        )
-    )
+    using = involving(connection)
     if audience.project:
         return using.exclude(project=audience.project)
     return using.exclude(pk=audience.integration.pk) if audience.integration else using.none()
@@ -57,12 +58,14 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
             not theirs to bring connections into.
         RegistrationNotOffered: it is an integration app.
     """
+    if to.integration:
+        locked(to.integration)  # before the connection, as registering does
     connection = Connection.objects.locked(connection.pk)
-    connection_policies.require_admin(by, connection)
+    require(by, "connection.make_available", connection)
     if to.project and to.project not in policies.projects_open_to(by):
         raise PermissionDenied
     if to.integration:
-        policies.require_admin(by, to.integration)
+        require(by, "integration.register", to.integration)
         require_by_hand(to.integration)
     if to == audience_of(connection):
         return
@@ -72,5 +75,5 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
             connection=connection, project=to.project, integration=to.integration
         )
     if to.integration:
-        add(to.integration, connection, how=Registration.How.BY_HAND, by=by)
+        add([to.integration], [connection], how=Registration.How.BY_HAND, by=by)
     record("connection.made_available", by=by, on=connection, detail={"to": str(to)})

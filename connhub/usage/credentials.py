@@ -4,7 +4,7 @@ import json
 
 from connhub.connections.auth import METHODS
 from connhub.connections.calling.headers import Raw
-from connhub.connections.models import AccessMode
+from connhub.connections.models import AccessMode, Connection
 
 from .problems import CredentialsNotAllowed, MethodNotAllowed
 from .proxying import Call
@@ -21,8 +21,13 @@ def require_allowed(call: Call, route: Route) -> None:
     """Raises: MethodNotAllowed; CredentialsNotAllowed, by the connection's access mode."""
     if call.method != "GET":
         raise MethodNotAllowed("GET")
-    if route.connection.access_mode != AccessMode.CREDENTIALS:
+    if not may_hand_out(route.connection):
         raise CredentialsNotAllowed
+
+
+def may_hand_out(connection: Connection) -> bool:
+    """Whether keys that may use the connection may fetch its secret too."""
+    return connection.access_mode == AccessMode.CREDENTIALS
 
 
 async def hand_out(call: Call, route: Route, ready: Ready) -> None:

@@ -1,6 +1,6 @@
 """What a flow engine says about its flows: which steps they have, over which connections."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
@@ -57,11 +57,7 @@ def declare(
     changed = _set_steps(flow, steps, offered | kept)
     if flow.name != name:
         changed.append("name")
-    registered = [
-        connection
-        for connection in offered.values()
-        if add(integration, connection, how=Registration.How.AUTOMATIC, by=by)
-    ]
+    registered = add([integration], list(offered.values()), how=Registration.How.AUTOMATIC, by=by)
     if changed or is_new:
         flow.name = name
         flow.save(update_fields=["name", "saved_at"])
@@ -87,12 +83,19 @@ def _selectable(
 ) -> tuple[dict[str, Connection], dict[str, Connection]]:
     """By link name: what is offered to any flow of the integration, and what this one has already."""
     wanted = {step.connection for step in steps}
+    _lock(wanted)
     offered = {c.link_name: c for c in offered_in(integration).filter(link_name__in=wanted)}
     own = Connection.objects.live().filter(link_name__in=wanted, steps__flow=flow)
     kept = {c.link_name: c for c in own if c.link_name not in offered}
     if missing := sorted(wanted - offered.keys() - kept.keys()):
         raise NotRegistered(f"Not registered with this integration: {', '.join(missing)}.")
     return offered, kept
+
+
+def _lock(link_names: Iterable[str]) -> None:
+    """Nobody deletes these, or narrows who may use them, until the commit."""
+    rows = Connection.objects.select_for_update(of=("self",)).filter(link_name__in=link_names)
+    list(rows.order_by("pk").values_list("pk"))
 
 
 def _set_steps(

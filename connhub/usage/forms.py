@@ -11,11 +11,10 @@ from django.utils.functional import cached_property
 from connhub.accounts.models import User
 from connhub.connections.models import LINK_NAME, Connection
 from connhub.forms import NO_CONTROLS
-from connhub.sharing import roles
 
-from . import policies, registration
+from . import audience, policies, registration
 from .availability import Audience, audience_of, losing
-from .models import Integration, Kind, Membership, Project
+from .models import Integration, Membership, Project
 
 SLUG_RULE = RegexValidator(
     r"^(?!new$)[a-z][a-z0-9_-]*$",
@@ -195,45 +194,20 @@ class ReplaceForm(forms.Form):
 class AvailabilityForm(forms.Form):
     """Whole account, one project, or one integration; what would stop working has to be ticked."""
 
-    EVERYBODY, PROJECT, INTEGRATION = "account", "project", "integration"
-
     def __init__(self, *args, connection: Connection, by: User, **kwargs):
         super().__init__(*args, **kwargs)
         self.connection = connection
-        projects = policies.projects_open_to(by)
-        mine = Integration.objects.filter(
-            roles.administered_by(by, Integration), kind=Kind.INTEGRATION
-        )
-        choices = [
-            (self.EVERYBODY, "Whole account"),
-            (self.PROJECT, "One project"),
-            (self.INTEGRATION, "One integration"),
-        ]
-        self.fields["to"] = forms.ChoiceField(
-            label="Available to", choices=choices, widget=forms.RadioSelect
-        )
-        self.fields["project"] = forms.ModelChoiceField(
-            projects, to_field_name="slug", required=False, empty_label="Choose a project",
-            help_text="Usable in all its integrations, without registration, and in no others.",
-        )  # fmt: skip
-        self.fields["integration"] = forms.ModelChoiceField(
-            mine, to_field_name="slug", required=False, empty_label="Choose an integration",
-            help_text="Registered there, and nowhere else.",
-        )  # fmt: skip
+        self.fields |= audience.fields(by)
         now = audience_of(connection)
-        kind = self.PROJECT if now.project else self.INTEGRATION if now.integration else "account"
         self.initial = {
-            "to": kind,
+            "to": audience.kind_of(now),
             "project": now.project and now.project.slug,
             "integration": now.integration and now.integration.slug,
         }
 
     def clean(self) -> None:
         super().clean()
-        to = self.cleaned_data.get("to", "")
-        is_narrow = to in (self.PROJECT, self.INTEGRATION)
-        if is_narrow and not self.cleaned_data.get(to) and to not in self.errors:
-            self.add_error(to, "Choose one.")
+        audience.check(self)
         if self.errors:
             return
         names = [str(each) for each in losing(self.connection, self.audience)[:SHOWN_AT_ONCE]]
@@ -251,6 +225,4 @@ class AvailabilityForm(forms.Form):
 
     @property
     def audience(self) -> Audience:
-        to = self.cleaned_data["to"]
-        chosen = self.cleaned_data.get(to)
-        return Audience(**{to: chosen}) if chosen else Audience()
+        return audience.chosen(self.cleaned_data)

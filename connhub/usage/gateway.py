@@ -27,7 +27,14 @@ from connhub.vault import keyring
 from . import credentials, problems, records
 from .bodies import Receive
 from .calls import CallLog, Entry
-from .problems import CredentialsNotAllowed, InternalError, RateLimited, Send, Unauthorized
+from .problems import (
+    CredentialsNotAllowed,
+    InternalError,
+    NotUsable,
+    RateLimited,
+    Send,
+    Unauthorized,
+)
 from .proxying import BrokenOff, Call, Pools, pass_on
 from .rates import Limit
 from .revision import Revision
@@ -116,6 +123,7 @@ class Gateway:
         try:
             await self._serve(call, ip, is_proxy=where.is_proxy)
         except Refusal as refusal:
+            self._record_denial(call, refusal, ip)
             await self._refuse(call, refusal)
         except BrokenOff as broken:
             # Returning without the end of the answer makes the server cut the connection.
@@ -198,6 +206,18 @@ class Gateway:
     def _record_redaction(self, route: Route, now: float) -> None:
         if self._is_due("redaction", (route.key.pk, route.connection.pk), now):
             work = self.records.write(records.secret_redacted, route.key, route.connection)
+            self._in_background(work)
+
+    def _record_denial(self, call: Call, refusal: Refusal, ip: str) -> None:
+        """Of the same calls the first in a minute: an unknown key may be tried without end."""
+        if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
+            return
+        known = self.routes.knows(call.digest)
+        whose = (call.digest, call.link_name) if known else (ip, "")
+        if self._is_due("denial", whose, call.at):
+            work = self.records.write(
+                records.call_denied, call.digest, call.link_name, refusal.code
+            )
             self._in_background(work)
 
     def _is_due(self, what: str, whose: Hashable, now: float) -> bool:

@@ -7,11 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.vault import keyring
 
-from . import policies
 from .models import Integration, IntegrationKey
 from .problems import Unauthorized
 
@@ -40,7 +40,8 @@ def issue(
         PermissionDenied: `by` is no admin of the integration, or lacks the role admin for any
             but the lowest environment.
     """
-    policies.require_issue(by, integration, environment)
+    require(by, "integration.issue_key", integration)
+    require(by, "environment.connect_in", environment)
     token = MARK + secrets.token_urlsafe(32)
     key = IntegrationKey.objects.create(
         integration=integration,
@@ -63,7 +64,7 @@ def revoke(key: IntegrationKey, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the key's integration.
         KeyRevokedAlready: it was revoked before.
     """
-    policies.require_admin(by, key.integration)
+    require(by, "integration.revoke_key", key.integration)
     live = IntegrationKey.objects.filter(pk=key.pk, revoked_at=None)
     if not live.update(revoked_at=timezone.now()):
         raise KeyRevokedAlready

@@ -6,10 +6,10 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from connhub.accounts.grants import TeamGrant, UserGrant
 from connhub.accounts.models import Environment
 from connhub.connections.models import Connection
 from connhub.sharing import roles
-from connhub.sharing.models import TeamGrant, UserGrant
 
 
 class Project(models.Model):
@@ -274,6 +274,9 @@ class IntegrationKey(models.Model):
     class Meta:
         ordering = ["-issued_at"]
         default_permissions = ()
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(revoked_at=None), name="keys_by_end")
+        ]
 
     def __str__(self):
         return f"{self.name} ({self.prefix}…)"

@@ -1,52 +1,33 @@
-"""Who may do what with an integration, and which connections a person may bring into one."""
+"""What a person is to an integration, and which connections they may bring into one."""
 
-from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 
-from connhub.accounts import environments
-from connhub.accounts.models import Environment, Role, User
-from connhub.accounts.policies import may_use_all_environments
+from connhub.accounts.models import User
 from connhub.connections.models import Connection
 from connhub.connections.policies import usable_by
 from connhub.sharing import roles
 
-from .models import Availability, Integration, Project, Registration
+from .models import Availability, Integration, Kind, Membership, Project, Registration
 
 
-def may_create(user: User) -> bool:
-    """Whether they may make integrations: it takes the role admin."""
-    return user.is_active and user.role in (Role.ADMIN, Role.SUPER_ADMIN)
+def is_member(user: User, integration: Integration) -> bool:
+    return integration.memberships.filter(user=user).exists()
 
 
-def require_create(user: User) -> None:
-    if not may_create(user):
-        raise PermissionDenied
-
-
-def may_administer(user: User, integration: Integration) -> bool:
-    """Whether they may register connections, add members and issue keys.
-
-    A super admin who hasn't shared it to themself may not.
-    """
-    return roles.is_admin(user, integration)
-
-
-def require_admin(user: User, integration: Integration) -> None:
-    if not may_administer(user, integration):
-        raise PermissionDenied
-
-
-def require_issue(user: User, integration: Integration, environment: Environment) -> None:
-    """A key of any but the lowest environment takes the role admin as well."""
-    require_admin(user, integration)
-    if not (may_use_all_environments(user) or environment == environments.lowest()):
-        raise PermissionDenied
+def state_of(integration: Integration) -> frozenset[str]:
+    return frozenset({"integration app"} if integration.kind == Kind.APP else ())
 
 
 def belonging_to(user: User) -> QuerySet[Integration]:
     """Those the person administers or is a member of; to a super admin, too, only those."""
     joined = Q(pk__in=user.memberships.values("integration"))
     return Integration.objects.filter(roles.administered_by(user, Integration) | joined)
+
+
+def belonging_in(integrations: QuerySet[Integration]) -> Q:
+    """The condition that a person belongs to one of them: `belonging_to`, of people."""
+    joined = Membership.objects.filter(integration__in=integrations.values("pk"))
+    return roles.administering(integrations) | Q(pk__in=joined.values("user"))
 
 
 def projects_open_to(user: User) -> QuerySet[Project]:
@@ -63,6 +44,24 @@ def usable_connections(user: User) -> QuerySet[Connection]:
 def through_integrations(user: User) -> Q:
     """The condition that a connection may be used in an integration that the person belongs to."""
     belonging = belonging_to(user)
-    registered = Registration.objects.filter(integration__in=belonging.values("pk"))
+    registered = in_force().filter(integration__in=belonging.values("pk"))
     of_project = Availability.objects.filter(project__in=belonging.values("project"))
     return Q(pk__in=registered.values("connection")) | Q(pk__in=of_project.values("connection"))
+
+
+def in_force() -> QuerySet[Registration]:
+    """Registrations that count: those of connections narrowed to elsewhere meanwhile don't."""
+    return Registration.objects.filter(
+        Q(connection__availability=None)
+        | Q(connection__availability__integration=F("integration"))
+        | Q(connection__availability__project=F("integration__project"))
+    )
+
+
+def opening(connection: Connection) -> QuerySet[Integration]:
+    """Those whose people may use the connection: `through_integrations`, of integrations."""
+    registered = in_force().filter(connection=connection)
+    of_project = Availability.objects.filter(connection=connection)
+    return Integration.objects.filter(
+        Q(pk__in=registered.values("integration")) | Q(project__in=of_project.values("project"))
+    )

@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.utils.text import slugify
 
 from connhub.accounts.models import User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.paging import Order
@@ -67,7 +68,7 @@ def create(name: str, *, slug: str, project: Project | str, by: User) -> Integra
         PermissionDenied: `by` may not make integrations, or not in that project.
         SlugTaken: another integration has the slug.
     """
-    policies.require_create(by)
+    require(by, "integration.create")
     if isinstance(project, str):
         project = _new_project(project, by)
     elif not policies.projects_open_to(by).filter(pk=project.pk).exists():
@@ -98,7 +99,7 @@ def add_member(integration: Integration, user: User, *, by: User) -> bool:
         PermissionDenied: `by` is no admin of the integration.
     """
     integration = locked(integration)
-    policies.require_admin(by, integration)
+    require(by, "integration.change_members", integration)
     _, created = Membership.objects.get_or_create(integration=integration, user=user)
     if created:
         record("member.added", by=by, on=integration, detail={"member": user.email})
@@ -114,7 +115,7 @@ def remove_member(integration: Integration, user: User, *, by: User) -> None:
         NotAMember: they have no membership.
     """
     integration = locked(integration)
-    policies.require_admin(by, integration)
+    require(by, "integration.change_members", integration)
     deleted, _ = Membership.objects.filter(integration=integration, user=user).delete()
     if not deleted:
         raise NotAMember

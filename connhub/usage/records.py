@@ -108,6 +108,18 @@ def _whose(user: User | None) -> dict[str, str]:
 
 
 @transaction.atomic
+def call_denied(digest: str, link_name: str, code: str) -> None:
+    """That somebody called with a key that is unknown, or has ended, or may not use the connection."""
+    key = IntegrationKey.objects.filter(digest=digest).first() if digest else None
+    detail = {"code": code, "link_name": link_name[:50]}
+    if key is None:
+        record("key.refused", outcome="denied", detail=detail, change=False)
+        return
+    asked = Connection.objects.live().filter(link_name=link_name).first()
+    record("call.denied", by=key, on=asked, outcome="denied", detail=detail, change=False)
+
+
+@transaction.atomic
 def secret_redacted(key: IntegrationKey, connection: Connection) -> None:
     """That a service sent the credential back, and that it was taken out of the answer."""
     record("credential.redacted", by=key, on=connection, change=False)

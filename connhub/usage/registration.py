@@ -1,13 +1,15 @@
 """Which connections an integration's flows may use, and how that comes and goes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from connhub.accounts.models import User
-from connhub.audit.log import record
+from connhub.accounts.permissions import may, require
+from connhub.audit.log import record, record_each
 from connhub.connections.models import Connection
 from connhub.errors import Refusal
 
@@ -36,21 +38,51 @@ def offered_in(integration: Integration) -> QuerySet[Connection]:
     return Connection.objects.live().filter(not_elsewhere(integration), offered)
 
 
-def usable_in(integration: Integration) -> QuerySet[Connection]:
+class Each:
+    """Any integration of the query around: a rule about one becomes a rule about all of them."""
+
+    pk = OuterRef("pk")
+    project_id = OuterRef("project_id")
+
+
+def usable_in(integration: Integration | type[Each]) -> QuerySet[Connection]:
     """What its flows may use: all that is offered, and what a saved flow or function still uses."""
-    in_steps = Step.objects.filter(flow__integration=integration).values("connection")
-    in_functions = Function.objects.filter(integration=integration).values("connection")
+    here = _further_in(integration.pk)
+    in_steps = Step.objects.filter(flow__integration=here).values("connection")
+    in_functions = Function.objects.filter(integration=here).values("connection")
     used = Q(pk__in=in_steps) | Q(pk__in=in_functions)
     usable = _registered(integration) | _of_project(integration) | used
     return Connection.objects.live().filter(not_elsewhere(integration), usable)
 
 
-def _registered(integration: Integration) -> Q:
-    return Q(pk__in=Registration.objects.filter(integration=integration).values("connection"))
+def calling(connection: Connection | OuterRef) -> QuerySet[Integration]:
+    """The integrations whose flows may use the connection, by the rule of `usable_in`."""
+    pk = connection.pk if isinstance(connection, Connection) else _further_in(connection)
+    return Integration.objects.filter(Exists(usable_in(Each).filter(pk=pk)))
 
 
-def _of_project(integration: Integration) -> Q:
+def _further_in(value: Any) -> Any:
+    """The same value in a query inside this one."""
+    return OuterRef(value) if isinstance(value, OuterRef) else value
+
+
+def _registered(integration: Integration | type[Each]) -> Q:
+    here = Registration.objects.filter(integration=_further_in(integration.pk))
+    return Q(pk__in=here.values("connection"))
+
+
+def _of_project(integration: Integration | type[Each]) -> Q:
     return Q(availability__project=integration.project_id)
+
+
+def involving(connection: Connection) -> QuerySet[Integration]:
+    """All integrations that it is registered with, or in which a flow or function uses it."""
+    return Integration.objects.filter(
+        pk__in=connection.registrations.values("integration").union(
+            connection.steps.exclude(flow__integration=None).values("flow__integration"),
+            connection.functions.exclude(integration=None).values("integration"),
+        )
+    )
 
 
 def for_listing(integration: Integration, seen: QuerySet[Connection]) -> QuerySet[Connection]:
@@ -81,11 +113,10 @@ def steps_elsewhere(integration: Integration) -> QuerySet[Step]:
     return outside.select_related("connection__service").order_by("connection__name", "name")
 
 
-def not_elsewhere(integration: Integration) -> Q:
+def not_elsewhere(integration: Integration | type[Each]) -> Q:
     """Connections that no availability keeps from being registered with the integration."""
-    return (
-        Q(availability=None) | _of_project(integration) | Q(availability__integration=integration)
-    )
+    only_here = Q(availability__integration=integration.pk)
+    return Q(availability=None) | _of_project(integration) | only_here
 
 
 def registrable(integration: Integration, *, by: User) -> QuerySet[Connection]:
@@ -96,7 +127,11 @@ def registrable(integration: Integration, *, by: User) -> QuerySet[Connection]:
 
 @transaction.atomic
 def register(
-    integration: Integration, connections: Iterable[Connection], *, by: User
+    integration: Integration,
+    connections: Iterable[Connection],
+    *,
+    by: User,
+    how: str = Registration.How.BY_HAND,
 ) -> list[Connection]:
     """Make connections usable in the integration; those that are already stay as they are.
 
@@ -105,39 +140,48 @@ def register(
         RegistrationNotOffered: it is an integration app.
         AvailableElsewhere: one of them is narrowed to another project or integration.
     """
-    integration = locked(integration)
-    policies.require_admin(by, integration)
-    require_by_hand(integration)
+    integration = lock_for(integration, by=by)
     ids = {connection.pk for connection in connections}
     rows = Connection.objects.select_for_update(of=("self",)).filter(pk__in=ids)
     chosen = list(rows.order_by("pk"))
     _require_may_bring(integration, by, ids)
-    return [c for c in chosen if add(integration, c, how=Registration.How.BY_HAND, by=by)]
+    return add([integration], chosen, how=how, by=by)
 
 
 def _require_may_bring(integration: Integration, by: User, ids: set[int]) -> None:
     usable = policies.usable_connections(by).filter(pk__in=ids)
-    if usable.count() != len(ids):
+    is_here = Exists(
+        Connection.objects.filter(not_elsewhere(integration), pk=OuterRef("pk")).order_by()
+    )
+    found = list(usable.order_by().values_list(is_here, flat=True))
+    if len(found) != len(ids):
         raise PermissionDenied
-    if usable.filter(not_elsewhere(integration)).count() != len(ids):
+    if not all(found):
         raise AvailableElsewhere
 
 
 def add(
-    integration: Integration, connection: Connection, *, how: str, by: User | IntegrationKey
-) -> bool:
-    """Register a connection that may be registered, on record; False if it was already.
+    integrations: Sequence[Integration],
+    connections: Sequence[Connection],
+    *,
+    how: str,
+    by: User | IntegrationKey,
+) -> list[Connection]:
+    """Register each connection with each integration, on record; those that it was new for.
 
-    The caller holds the integration's lock and has asked the policies.
+    The caller holds the connections' locks and has asked the policies.
     """
-    _, created = Registration.objects.get_or_create(
-        integration=integration,
-        connection=connection,
-        defaults={"how": how, "by": by if isinstance(by, User) else None},
+    there = Registration.objects.filter(integration__in=integrations, connection__in=connections)
+    known = set(there.values_list("integration", "connection"))
+    new = [(i, c) for i in integrations for c in connections if (i.pk, c.pk) not in known]
+    if not new:
+        return []
+    person = by if isinstance(by, User) else None
+    Registration.objects.bulk_create(
+        Registration(integration=i, connection=c, how=how, by=person) for i, c in new
     )
-    if created:
-        record("connection.registered", by=by, on=connection, detail=_where(integration, how=how))
-    return created
+    record_each("connection.registered", [(c, (), _where(i, how=how)) for i, c in new], by=by)
+    return [connection for _, connection in new]
 
 
 @transaction.atomic
@@ -149,9 +193,7 @@ def deregister(integration: Integration, connection: Connection, *, by: User) ->
         RegistrationNotOffered: it is an integration app.
         NotRegistered: there is no such registration.
     """
-    integration = locked(integration)
-    policies.require_admin(by, integration)
-    require_by_hand(integration)
+    integration = lock_for(integration, by=by)
     deleted, _ = Registration.objects.filter(
         integration=integration, connection=connection
     ).delete()
@@ -162,13 +204,24 @@ def deregister(integration: Integration, connection: Connection, *, by: User) ->
 
 def may_register(user: User, integration: Integration) -> bool:
     """Whether the pages offer them to change what is registered."""
-    return integration.kind != Kind.APP and policies.may_administer(user, integration)
+    return may(user, "integration.register", integration)
 
 
 def require_by_hand(integration: Integration) -> None:
     """Refuse what integration apps don't offer. Raises: RegistrationNotOffered."""
     if integration.kind == Kind.APP:
         raise RegistrationNotOffered
+
+
+def lock_for(integration: Integration, *, by: User) -> Integration:
+    """The integration, `locked` for somebody who may change what is registered by hand.
+
+    Raises: PermissionDenied, RegistrationNotOffered.
+    """
+    integration = locked(integration)
+    require(by, "integration.register", integration)
+    require_by_hand(integration)
+    return integration
 
 
 def _where(integration: Integration, **more: str) -> dict[str, str]:

@@ -6,15 +6,16 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record
-from connhub.connections import policies as connection_policies
 from connhub.connections.listing import Stage, stages
 from connhub.connections.models import Connection, Status
 from connhub.errors import Refusal
 from connhub.sharing import roles
 
+from .availability import audience_of
 from .models import Function, Integration, Kind, Registration
-from .registration import AvailableElsewhere, RegistrationNotOffered, add, not_elsewhere
+from .registration import AvailableElsewhere, RegistrationNotOffered, add, involving
 
 
 class NotAReplacement(Refusal):
@@ -51,7 +52,7 @@ def preview(old: Connection, new: Connection) -> Preview:
         steps=old.steps.count(),
         data_objects=old.data_objects.count(),
         functions=old.functions.count(),
-        integrations=list(_integrations(old)),
+        integrations=list(involving(old)),
         missing_scopes=[scope for scope in old.scopes if scope not in new.scopes],
         worse=[
             after for before, after in pairs if before.status == Status.CONNECTED != after.status
@@ -72,8 +73,8 @@ def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
         RegistrationNotOffered: an integration app uses the old one.
         AvailableElsewhere: the new one is narrowed to a project or integration that is not theirs.
     """
-    connection_policies.require_admin(by, old)
-    integrations = list(_integrations(old).select_for_update(of=("self",)).order_by("pk"))
+    require(by, "connection.replace", old)
+    integrations = list(involving(old).select_for_update(of=("self",)).order_by("pk"))
     pair = Connection.objects.select_for_update(of=("self",)).filter(
         pk__in=[old.pk, by_connection.pk]
     )
@@ -83,30 +84,20 @@ def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
         raise NotAReplacement
     _require_room(integrations, new)
     moved = _move(old, new)
-    for integration in integrations:
-        add(integration, new, how=Registration.How.BY_HAND, by=by)
+    add(integrations, [new], how=Registration.How.BY_HAND, by=by)
     Registration.objects.filter(connection=old).delete()
     record("connection.replaced", by=by, on=old, detail={"with": new.link_name, **moved})
     record("connection.took_over", by=by, on=new, detail={"from": old.link_name, **moved})
 
 
-def _integrations(old: Connection) -> QuerySet[Integration]:
-    """All in which it is registered or used."""
-    return Integration.objects.filter(
-        pk__in=old.registrations.values("integration").union(
-            old.steps.exclude(flow__integration=None).values("flow__integration"),
-            old.functions.exclude(integration=None).values("integration"),
-        )
-    )
-
-
 def _require_room(integrations: list[Integration], new: Connection) -> None:
+    audience = audience_of(new)
     for integration in integrations:
         if integration.kind == Kind.APP:
             raise RegistrationNotOffered(
                 f"{integration} is an integration app; its connections can't be changed by hand."
             )
-        if not Connection.objects.filter(not_elsewhere(integration), pk=new.pk).exists():
+        if not audience.includes(integration):
             raise AvailableElsewhere(f"{new} is not available to {integration}.")
 
 

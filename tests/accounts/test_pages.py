@@ -3,8 +3,9 @@ from django.contrib.auth.models import Group
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from connhub.accounts import environments, policies
+from connhub.accounts import environments
 from connhub.accounts.models import Environment, Team, User
+from connhub.accounts.permissions import may
 from connhub.audit.models import Event
 from tests.factories import PASSWORD, UserFactory
 
@@ -42,8 +43,8 @@ def test_settings_show_connections_under_automation(signed_in):
         ("eve", ["My profile", "External data connections"], ["Environments"]),
         (
             "root",
-            ["My profile", "External data connections", "Users"],
-            ["Environments", "Audit log", "Django admin"],
+            ["My profile", "External data connections", "Users", "Teams"],
+            ["Environments", "Sign-in", "Audit log", "Django admin"],
         ),
     ],
 )
@@ -156,7 +157,7 @@ def test_a_deactivated_super_admin_is_none():
 
     assert not person.is_super_admin
     assert not person.is_staff
-    assert not policies.may_use_all_environments(person)
+    assert not may(person, "environment.connect_in")
 
 
 @pytest.mark.parametrize(
@@ -166,8 +167,8 @@ def test_a_deactivated_super_admin_is_none():
 def test_what_a_role_allows(request, who, all_environments, account):
     person = request.getfixturevalue(who)
 
-    assert policies.may_use_all_environments(person) == all_environments
-    assert policies.may_administer_account(person) == account
+    assert may(person, "environment.connect_in") == all_environments
+    assert may(person, "account.administer") == account
 
 
 def test_a_team_is_a_group_with_a_name_for_it():

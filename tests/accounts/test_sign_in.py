@@ -12,7 +12,7 @@ from django.urls import reverse
 from connhub.accounts import people
 from connhub.accounts.models import Role, User
 from connhub.accounts.sessions import account_name, client_ip
-from connhub.accounts.views import LOCKED_OUT
+from connhub.accounts.views.entering import LOCKED_OUT
 from connhub.audit.models import Event
 from tests.factories import PASSWORD, UserFactory
 

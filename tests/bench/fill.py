@@ -17,7 +17,7 @@ from connhub.connections.models import (
 from connhub.services import loader
 from connhub.services.models import AuthMethod, Origin, Service
 from connhub.sharing import roles
-from connhub.usage.models import CallDay, Integration, Project
+from connhub.usage.models import CallDay, Integration, Project, Registration
 from tests.factories import AuthMethodFactory, UserFactory
 
 STATUSES = [Status.CONNECTED] * 16 + [
@@ -30,17 +30,26 @@ BATCH = 2000
 CATEGORIES = ("CRM", "Payment", "Storage", "Marketing", "Support")
 
 
-@transaction.atomic
-def fill(count: int) -> dict[str, User]:
-    """Connections of 20 services, a fifth of them one person's and 50 of them another's."""
-    people = {
+def people() -> dict[str, User]:
+    return {
         "of 50": UserFactory(name="Few", role=Role.ADMIN),
         "of a fifth": UserFactory(name="Many", role=Role.ADMIN),
         "super admin": UserFactory(name="All", role=Role.SUPER_ADMIN),
     }
-    methods = [AuthMethodFactory() for _ in range(20)]
+
+
+@transaction.atomic
+def fill(people: dict[str, User], count: int, start: int = 0) -> None:
+    """Connections of 20 services, a fifth of them one person's and 50 of them another's.
+
+    A twentieth has the tag *common*, 50 have the tag *rare*. With `start` there are so many already.
+    """
+    if not start:
+        AuthMethodFactory.create_batch(20)
+        _integration()
+    methods = list(AuthMethod.objects.filter(service__origin=Origin.CUSTOM).order_by("pk")[:20])
     connections = Connection.objects.bulk_create(
-        (_connection(n, methods[n % 20], people["super admin"]) for n in range(count)), BATCH
+        (_connection(n, methods[n % 20], people["super admin"]) for n in range(start, count)), BATCH
     )
     Settings.objects.bulk_create((Settings(connection=c) for c in connections), BATCH)
     Credential.objects.bulk_create(
@@ -50,11 +59,11 @@ def fill(count: int) -> dict[str, User]:
         ),
         BATCH,
     )
-    _grant(people["of 50"], connections[:: max(count // 50, 1)])
+    if not start:
+        _grant(people["of 50"], connections[:: max(count // 50, 1)])
+        _grant(people["super admin"], connections[:1000])
+        _calls(connections[:1000])
     _grant(people["of a fifth"], connections[::5])
-    _grant(people["super admin"], connections[:1000])
-    _calls(connections[:2000])
-    return people
 
 
 @transaction.atomic
@@ -88,6 +97,7 @@ def _connection(number: int, method: AuthMethod, by: User) -> Connection:
         service=method.service,
         auth_method=method,
         status=STATUSES[number % len(STATUSES)],
+        tags=["common"] * (number % 20 == 0) + ["rare"] * (number < 1000 and number % 20 == 1),
         created_by=by,
     )
 
@@ -103,9 +113,15 @@ def _grant(person: User, connections: list[Connection]) -> None:
     )
 
 
-def _calls(connections: list[Connection]) -> None:
+def _integration() -> None:
     project = Project.objects.create(slug="p", name="P")
-    integration = Integration.objects.create(slug="i", name="I", project=project)
+    Integration.objects.create(slug="i", name="I", project=project)
+
+
+def _calls(connections: list[Connection]) -> None:
+    integration = Integration.objects.get()
+    registrations = (Registration(integration=integration, connection=c) for c in connections[:50])
+    Registration.objects.bulk_create(registrations)
     today = timezone.now()
     CallDay.objects.bulk_create(
         (

@@ -56,11 +56,11 @@ def parameter(page, number, name, label, place):
 def connect(page, url, upstream):
     pick_from_gallery(page, url, "Partner API")
     page.get_by_label("Connection name").press_sequentially("Partner orders")
-    page.get_by_label("API key").fill("wrong")
-    page.get_by_label("Workspace").fill("acme")
+    page.get_by_label("API key").first.fill("wrong")
+    page.get_by_label("Workspace").first.fill("acme")
     page.get_by_role("button", name="Test Connection").click()
     expect(page.locator("#report")).to_contain_text("The test failed.")
-    page.get_by_label("API key").fill(upstream.api_key)
+    page.get_by_label("API key").first.fill(upstream.api_key)
     page.get_by_role("button", name="Create and Connect").click()
     expect_connected(page, "partner_orders")
 

@@ -32,7 +32,7 @@ def fill_key(page, app_server, key):
     page.goto(f"{app_server.url}/connections/new/partner-api/")
     page.get_by_label("Connection name").fill("Partner")
     page.get_by_label("Connection link name").fill("partner")
-    page.get_by_label("API key").fill(key)
+    page.get_by_label("API key").first.fill(key)
     page.get_by_role("button", name="Create and Connect").click()
 
 
@@ -52,7 +52,7 @@ def test_typed_values_stay_when_the_test_fails(
     fill_key(page, app_server, "wrong")
     expect(page.locator("#report")).to_contain_text("The test failed.")
 
-    page.get_by_label("API key").fill(upstream.api_key)
+    page.get_by_label("API key").first.fill(upstream.api_key)
     page.get_by_role("button", name="Create and Connect").click()
 
     page.wait_for_url("**/connections/partner/")
@@ -79,12 +79,12 @@ def test_a_database_connection(page, app_server, ada, sign_in, database_service,
 
     page.goto(f"{app_server.url}/connections/new/postgresql/")
     page.get_by_label("Connection name").fill("Warehouse")
-    page.get_by_label("Host").fill("127.0.0.1")
-    page.get_by_label("Port").fill(str(postgresql_server.port))
-    page.get_by_label("Database").fill(postgresql_server.database)
-    page.get_by_label("User").fill(postgresql_server.user)
-    page.get_by_label("Password").fill(postgresql_server.password)
-    page.get_by_label("TLS", exact=True).select_option("off")
+    page.get_by_label("Host").first.fill("127.0.0.1")
+    page.get_by_label("Port").first.fill(str(postgresql_server.port))
+    page.get_by_label("Database").first.fill(postgresql_server.database)
+    page.get_by_label("User").first.fill(postgresql_server.user)
+    page.get_by_label("Password").first.fill(postgresql_server.password)
+    page.get_by_label("TLS", exact=True).first.select_option("off")
     page.get_by_role("button", name="Create and Connect").click()
 
     page.wait_for_url("**/connections/warehouse/")

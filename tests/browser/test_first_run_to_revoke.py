@@ -80,7 +80,7 @@ def create_connection(page, client_id, client_secret):
     page.get_by_label("Connection name").press_sequentially("Sales CRM")
     expect(page.get_by_label("Connection link name")).to_have_value("sales_crm")
     page.get_by_label("Client id").fill(client_id)
-    page.get_by_label("Client secret").fill(client_secret)
+    page.get_by_label("Client secret", exact=True).fill(client_secret)
     page.get_by_role("button", name="Create and Connect").click()
     page.get_by_role("button", name="Proceed").click()
 

@@ -54,7 +54,7 @@ def create_for_login_users(page, client):
     page.get_by_role("link", name="Acme Cloud").click()
     page.get_by_label("Connection name").press_sequentially("Sales CRM")
     page.get_by_label("Client id").fill(client.client_id)
-    page.get_by_label("Client secret").fill(client.client_secret)
+    page.get_by_label("Client secret", exact=True).fill(client.client_secret)
     page.get_by_role("switch", name="Use Credentials of Login User").check()
     page.get_by_role("button", name="Create and Connect").click()
     page.wait_for_url("**/connections/sales_crm/")
@@ -110,9 +110,9 @@ def test_secrets_are_asked_only_while_the_switch_is_off(page, app_server, ada, s
 
     page.goto(f"{app_server.url}/connections/new/{service.slug}/")
     switch = page.get_by_role("switch", name="Use Credentials of Login User")
-    expect(page.get_by_label("API key")).to_be_visible()
+    expect(page.get_by_label("API key").first).to_be_visible()
     switch.check()
-    expect(page.get_by_label("API key")).to_be_hidden()
+    expect(page.get_by_label("API key").first).to_be_hidden()
     switch.uncheck()
 
-    expect(page.get_by_label("API key")).to_be_visible()
+    expect(page.get_by_label("API key").first).to_be_visible()

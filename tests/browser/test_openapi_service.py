@@ -80,7 +80,7 @@ def as_json() -> bytes:
 def connect(page, url, upstream):
     pick_from_gallery(page, url, "Pets")
     page.get_by_label("Connection name").press_sequentially("Our pets")
-    page.get_by_label("X-Api-Key").fill(upstream.api_key)
+    page.get_by_label("X-Api-Key").first.fill(upstream.api_key)
     page.get_by_role("button", name="Create and Connect").click()
     expect_connected(page, "our_pets")
 

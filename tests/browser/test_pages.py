@@ -16,7 +16,10 @@ PATHS = (
     "/connections/billing/",
     "/connections/billing/edit/",
     "/connections/billing/revoke/",
+    "/connections/billing/share/",
+    "/connections/billing/share/add/",
     "/connections/billing/usage/",
+    "/connections/billing/access/",
     "/connections/billing/guide/",
     "/connections/billing/activity/",
     "/connections/billing/reconnect/",
@@ -26,7 +29,17 @@ PATHS = (
     "/connections/billing/replace/",
     "/connections/billing/availability/",
     "/connections/billing/environments/production/",
+    "/connections/billing/rename/",
+    "/connections/billing/test/",
     "/connections/deleted/",
+    "/connections/export/",
+    "/connections/import/",
+    "/connections/saved-views/",
+    "/connections/saved-views/?status=1",
+    "/connections/shown-columns/",
+    "/connections/listing-keys/",
+    "/connections/?q=nothing-like-it",
+    "/readiness/?gaps=1",
     "/readiness/",
     "/services/",
     "/services/SERVICE/",
@@ -36,6 +49,16 @@ PATHS = (
     "/settings/",
     "/profile/",
     "/profile/connections/",
+    "/profile/second-factor/",
+    "/profile/letters/",
+    "/people/",
+    "/people/invite/",
+    "/people/PERSON/",
+    "/people/PERSON/role/",
+    "/settings/sign-in/",
+    "/profile/access/",
+    "/teams/",
+    "/teams/new/",
     "/environments/",
     "/audit/",
     "/api/v1/docs",
@@ -65,7 +88,10 @@ def test_pages_are_whole_and_accessible(
     found = {}
 
     for path in PATHS:
-        page.goto(app_server.url + path.replace("SERVICE", connection.service.slug))
+        page.goto(
+            app_server.url
+            + path.replace("SERVICE", connection.service.slug).replace("PERSON", str(person.pk))
+        )
         problems = serious_axe_findings(page)
         if page.evaluate(
             "document.documentElement.scrollWidth > document.documentElement.clientWidth"
@@ -73,6 +99,47 @@ def test_pages_are_whole_and_accessible(
             problems.append("wider than the screen")
         if problems:
             found[path] = problems
+
+    assert found == {}
+    assert complaints == []
+
+
+POP_UPS = (
+    "rename",
+    "reconnect",
+    "connect-link",
+    "duplicate",
+    "availability",
+    "replace",
+    "disable",
+    "revoke",
+    "delete",
+)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "width", "height"), [("light", 1440, 900), ("dark", 390, 844)], ids=["wide", "phone"]
+)
+def test_pop_ups_are_whole_and_accessible(
+    page, app_server, account, sign_in, complaints, scheme, width, height
+):
+    person, _ = account
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": height})
+    sign_in(person)
+    dialog = page.get_by_role("dialog")
+    found = {}
+
+    for name in POP_UPS:
+        page.goto(f"{app_server.url}/connections/billing/")
+        page.get_by_label("More options for Billing").click()
+        page.locator(f".menu[open] a[href='/connections/billing/{name}/']").click()
+        expect(dialog).to_be_visible()
+        problems = serious_axe_findings(page)
+        if dialog.evaluate("dialog => dialog.scrollWidth > dialog.clientWidth"):
+            problems.append("wider than the pop-up")
+        if problems:
+            found[name] = problems
 
     assert found == {}
     assert complaints == []

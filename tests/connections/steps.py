@@ -43,12 +43,13 @@ def secrets(credential: Credential) -> dict[str, str]:
 
 
 def actions(thing) -> list[str]:
-    """What is on record about it, oldest first."""
-    return list(Event.objects.about(thing).order_by("sequence").values_list("action", flat=True))
+    """What was done with it, oldest first; who was kept from it and what was refused left out."""
+    return [action for action, _ in outcomes(thing)]
 
 
 def outcomes(thing) -> list[tuple[str, str]]:
-    return list(Event.objects.about(thing).order_by("sequence").values_list("action", "outcome"))
+    done = Event.objects.about(thing).exclude(kind__in=["access", "change"])
+    return list(done.order_by("sequence").values_list("action", "outcome"))
 
 
 def in_own_connection(act: Callable):

@@ -13,7 +13,7 @@ from connhub.connections.access import (
     prepare,
 )
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.services.addresses import Unfilled
 from connhub.services.models import Endpoint

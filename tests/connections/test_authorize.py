@@ -14,6 +14,7 @@ from connhub.connections.access import AddressIncomplete, AppMissing, Credential
 from connhub.connections.auth import oauth2, provider
 from connhub.connections.models import Authorization, Status
 from connhub.connections.pending import NothingToAuthorize
+from connhub.connections.whose import account_of
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 from tests.connections.steps import actions, proceed, secrets, way_back
@@ -512,6 +513,24 @@ def test_admin_removed_meanwhile_is_refused(signed_in, ada, bob, crm, oauth_serv
     assert answer.headers["Location"] == "/connections/"
     assert half_made(crm) == NOTHING
     assert oauth_server.token_requests == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_token_of_an_admin_removed_during_the_exchange_is_revoked(
+    signed_in, ada, crm, oauth_server, monkeypatch
+):
+    def removed(*asked):
+        crm.user_grants.all().delete()
+        return account_of(*asked)
+
+    back = way_back(signed_in, oauth_server, crm)
+    monkeypatch.setattr(authorize, "account_of", removed)
+
+    signed_in.get(back)
+
+    said = Event.objects.about(crm).filter(action="connection.revoked_at_provider")
+    assert [event.detail["said"] for event in said] == ["revoked"]
+    assert not crm.credentials.exists()
 
 
 def test_connection_deleted_meanwhile_stays_deleted(signed_in, ada, crm, oauth_server):

@@ -4,9 +4,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from connhub.accounts.models import Environment
+from connhub.accounts.models import Environment, Team
 from connhub.audit.models import Event
 from connhub.connections.models import Connection
+from connhub.sharing import roles
 from connhub.usage.models import App, CallDay, DataObject
 from tests.factories import AuthMethodFactory, IntegrationFactory, connect
 
@@ -135,3 +136,41 @@ def test_ticked_rows_are_what_the_export_offers(client, two):
     page = client.post("/connections/export/", {"link_name": ["one", "two"]}).content.decode()
 
     assert "one\ntwo" in page
+
+
+# --- Sharing ----------------------------------------------------------------------------------------
+
+
+def test_share_asks_with_whom_and_says_what_came_of_each(client, two, ada, bob, eve, mailbox):
+    roles.grant(two[0], eve, by=ada)
+    connect(bob, name="Bobs", link_name="bobs")
+    who = f"person-{eve.pk}"
+
+    asked = post(client, "share", "one", "two")
+    searched = post(client, "share", "one", "two", confirmed="1", search="1", q="eve", who=who)
+    empty = post(client, "share", "one", "two", confirmed="1")
+    before = set(roles.admins(two[1]))
+    shared = post(client, "share", "one", "two", "bobs", confirmed="1", who=who)
+
+    assert "Share 2 connections" in asked.content.decode()
+    assert f'value="{who}" checked' in searched.content.decode()
+    assert "Tick at least one name." in empty.content.decode()
+    assert before == {ada}
+    assert outcomes(shared) == [("one", False), ("two", True), ("bobs", False)]
+    assert "They administer it already." in shared.content.decode()
+    assert set(roles.admins(two[1])) == {ada, eve}
+    (letter,) = mailbox.collect()
+    assert (letter["to"], letter["subject"]) == ("eve@acme.example", "Ada shared Two with you")
+
+
+def test_many_shared_at_once_are_one_letter_for_each_person(client, two, ada, bob, eve, mailbox):
+    team = Team.objects.create(name="Data")
+    team.user_set.add(bob, ada)
+    who = [f"team-{team.pk}", f"person-{eve.pk}"]
+
+    post(client, "share", "one", "two", confirmed="1", who=who)
+
+    letters = mailbox.collect()
+    assert {letter["to"] for letter in letters} == {"bob@acme.example", "eve@acme.example"}
+    assert {letter["subject"] for letter in letters} == {"Ada shared 2 connections with you"}
+    assert len(letters) == 2

@@ -297,7 +297,7 @@ def test_leaving_half_way_changes_nothing(client, ada, connected, crm):
     crm.refresh_from_db()
     assert page.context["scopes"] == ["read", "write"]
     assert page.context["is_change"]
-    assert (crm.scopes, crm.version) == (["read"], 1)
+    assert (crm.scopes, crm.version) == (["read"], 2)
     assert secrets(connected) == connected.payload.open().reveal()
 
 
@@ -309,7 +309,7 @@ def test_change_takes_effect_with_the_authorization(client, ada, connected, crm,
     sign_in(crm, query=f"?{query}")
 
     crm.refresh_from_db()
-    assert (crm.scopes, crm.version) == (["read", "write"], 2)
+    assert (crm.scopes, crm.version) == (["read", "write"], 3)
     assert again(connected).scopes_granted == ["read", "write"]
     assert Event.objects.about(crm)[0].fields == ["scopes"]
 

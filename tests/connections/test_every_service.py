@@ -11,9 +11,9 @@ from connhub.connections.access import injection_for
 from connhub.connections.auth import METHODS
 from connhub.connections.auth.base import Field
 from connhub.connections.auth.oauth2 import Client
+from connhub.connections.create_form import CreateForm
 from connhub.connections.databases import DRIVERS
 from connhub.connections.fields import parameters_of
-from connhub.connections.forms import CreateForm
 from connhub.connections.probing import test_of as the_test_of
 from connhub.services.addresses import PLACEHOLDER, fill, fill_config
 from connhub.services.gallery import AUTH_LABELS

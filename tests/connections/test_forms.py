@@ -4,8 +4,9 @@ import pytest
 
 from connhub.accounts.models import Environment
 from connhub.connections import lifecycle
+from connhub.connections.create_form import CreateForm
 from connhub.connections.edit_form import EditForm
-from connhub.connections.forms import CreateForm, RenameForm
+from connhub.connections.forms import RenameForm
 from connhub.connections.models import AccessMode, Credential
 from connhub.services.models import OAuthApp
 from tests.conftest import CANARY
@@ -420,6 +421,7 @@ def test_edit_starts_from_what_is_stored(ada, oauth):
 
     shown = {name: form[name].initial for name in form.fields}
     assert shown == {
+        "version": 1,
         "name": "CRM",
         "description": "Ours",
         "tags": "",
@@ -427,6 +429,7 @@ def test_edit_starts_from_what_is_stored(ada, oauth):
         "login_user": False,
         "client_id": "id",
         "client_secret": None,
+        "client_secret_ends_on": None,
         "scopes": ["write"],
         "more_scopes": "extra",
     }
@@ -532,7 +535,7 @@ def test_tags_are_separated_by_commas_and_kept_once(method, ada):
 @pytest.mark.parametrize("tags", ["x" * 31, ",".join(map(str, range(11)))])
 def test_too_many_or_too_long_tags_are_refused_beside_the_field(method, ada, tags):
     assert errors(create(method, ada, tags=tags)) == {
-        "tags": ["Use at most 10 tags of at most 30 characters."]
+        "tags": ["Use at most 10 tags of at most 30 ordinary characters."]
     }
 
 

@@ -6,11 +6,11 @@ from connhub.accounts.models import Environment
 from connhub.audit.models import Event
 from connhub.connections.access import ConnectionDisabled, ConnectionRevoked, prepare
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Status
 from tests.conftest import CANARY
 from tests.connections.steps import actions
-from tests.factories import AuthMethodFactory, connect
+from tests.factories import AuthMethodFactory, ServiceFactory, connect
 
 pytestmark = pytest.mark.django_db
 HTMX = {"HX-Request": "true"}
@@ -134,3 +134,28 @@ def test_reconnect_of_an_oauth_connection_leads_to_the_provider(signed_in, ada):
     page = signed_in.get("/connections/billing/reconnect/", headers=HTMX).content.decode()
 
     assert "You'll go to <b>acme.example</b>" in page
+
+
+def test_reconnect_asks_for_what_was_once_stored_as_secret(signed_in, connection):
+    method = connection.auth_method
+    method.config["keys"][0]["secret"] = False
+    method.save()
+
+    signed_in.post("/connections/billing/reconnect/", {"key_1": "next-secret"})
+
+    assert connection.credentials.get().payload.open().reveal() == {"key_1": "next-secret"}
+
+
+def test_reconnect_names_what_the_method_can_do_nothing_with(signed_in, ada):
+    service = ServiceFactory(driver="sftp", base_url="")
+    method = AuthMethodFactory(kind="database", label="Sign-in", config={}, service=service)
+    parameters = {"host": "files.example", "port": "22", "user": "u"}
+    parameters["host_key"] = f"SHA256:{'A' * 43}"
+    made = connect(
+        ada, method=method, link_name="files", parameters=parameters, secrets={"password": CANARY}
+    )
+
+    answer = signed_in.post("/connections/files/reconnect/", {})
+
+    assert answer.status_code == 200 and answer.context["form"].errors
+    assert made.credentials.get().payload.open().reveal() == {"password": CANARY}

@@ -362,7 +362,10 @@ def test_delete_is_refused_while_used_with_the_list(ada, connection):
         "It is still used by Orders (data object of Desk), Read orders (export of Nightly) and "
         "sum (function). Change those first, then delete it."
     )
-    assert refusal.value.links == [("Find usage", "/connections/billing/usage/")]
+    assert refusal.value.links == [
+        ("Find usage", "/connections/billing/usage/"),
+        ("Replace it everywhere", "/connections/billing/replace/"),
+    ]
     assert connection.credentials.live().exists()
 
 

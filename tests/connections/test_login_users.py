@@ -17,10 +17,10 @@ from connhub.audit.models import Event
 from connhub.connections import authorize, editing, lifecycle, login_users, testing
 from connhub.connections.access import ConnectionRevoked, ReconnectNeeded, prepare
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
 from connhub.connections.connecting import ConnectFailed
+from connhub.connections.create_form import CreateForm
 from connhub.connections.edit_form import EditForm
-from connhub.connections.forms import CreateForm
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.connections.refresh import ensure_fresh
 from connhub.sharing import roles

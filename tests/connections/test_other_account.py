@@ -195,7 +195,21 @@ def test_who_may_no_longer_connect_changes_nothing(client, crm, connected, waiti
     assert is_of(connected, "grace")
 
 
+def test_no_grant_is_kept_or_sent_where_the_address_moved_meanwhile(
+    client, crm, connected, waiting
+):
+    crm.settings.update(base_url="https://elsewhere.example.com")
+
+    kept = client.post(waiting, {"answer": "yes"})
+    client.post(waiting, {"answer": "no"})
+
+    assert kept.status_code == 409
+    assert is_of(connected, "grace")
+    assert actions(crm)[-1] == "connection.other_account_declined"
+
+
 def test_a_person_who_leaves_takes_the_waiting_grant_along(root, ada, crm, waiting):
+    roles.grant(crm, root, by=ada)
     people.deactivate(ada, by=root)
 
     assert not Authorization.objects.exists()

@@ -4,7 +4,13 @@ from django.core.exceptions import PermissionDenied
 from connhub.accounts.models import Environment
 from connhub.connections import own_settings
 from connhub.connections.access import prepare
-from connhub.connections.editing import SecretAskedAgain
+from connhub.connections.editing import (
+    OtherSecretsWouldMove,
+    SecretAskedAgain,
+    edit,
+    reconnect,
+)
+from connhub.connections.lifecycle import Details
 from connhub.connections.models import Connection, Settings, Status
 from tests.conftest import CANARY
 from tests.connections.steps import actions
@@ -84,6 +90,39 @@ def test_operation_sends_no_stored_secret_to_a_new_place(ada, made):
     assert reached(made, "production")[0] == "https://acme.example.com/v1"
 
 
+def test_address_for_all_does_not_move_while_other_environments_secrets_go_there(
+    signed_in, ada, made
+):
+    production = Environment.objects.get(slug="production")
+    reconnect(made, {"key_1": CANARY}, by=ada, environment=production)
+    typed = {
+        "name": "Billing", "access_mode": "proxy", "version": Connection.objects.get().version,
+        "p_shop": "evil", "s_key_1": "mine",
+    }  # fmt: skip
+
+    answer = signed_in.post("/connections/billing/edit/", typed)
+
+    assert list(answer.context["form"].errors) == ["p_shop"]
+    assert "for all environments: Production." in answer.context["form"].errors["p_shop"][0]
+    with pytest.raises(OtherSecretsWouldMove):
+        edit(
+            made, Details(name="Billing", parameters={"shop": "x"}, secrets={"key_1": "y"}), by=ada
+        )
+    assert reached(made, "production") == ("https://acme.example.com/v1", {"key_1": CANARY})
+
+
+def test_address_for_all_moves_once_other_environments_have_their_own(ada, made):
+    production = Environment.objects.get(slug="production")
+    own_settings.give(
+        made, production, parameters={"shop": "live"}, secrets={"key_1": CANARY}, by=ada
+    )
+
+    edit(made, Details(name="Billing", parameters={"shop": "x"}, secrets={"key_1": "y"}), by=ada)
+
+    assert reached(made, "production") == ("https://live.example.com/v1", {"key_1": CANARY})
+    assert reached(made, "staging") == ("https://x.example.com/v1", {"key_1": "y"})
+
+
 def test_dropping_goes_back_to_what_is_for_all(signed_in, made):
     signed_in.post(URL, {"p_shop": "acme-live", "s_key_1": "own"})
 
@@ -138,3 +177,8 @@ def test_oauth_settings_take_effect_when_the_sign_in_succeeds(
     assert own.base_url == oauth_server.api_url + "/v2"
     assert crm.credentials.filter(environment__slug="production").get().status == Status.CONNECTED
     assert crm.credentials.filter(environment=None).get().status == Status.CONNECTED
+
+
+def test_it_asks_for_nothing_else(signed_in, made):
+    fields = signed_in.get(URL).context["form"].visible_fields()
+    assert [field.name for field in fields] == ["base_url", "p_shop", "s_key_1", "ends_on"]

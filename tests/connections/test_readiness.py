@@ -4,8 +4,8 @@ from django.utils import timezone
 from connhub.accounts.models import Environment
 from connhub.connections import readiness
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
-from connhub.connections.models import Connection, Credential, Status
+from connhub.connections.keeping import keep
+from connhub.connections.models import Connection, Credential, Settings, Status
 from tests.factories import AuthMethodFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -105,6 +105,65 @@ def test_own_credentials_everywhere_leave_no_gap(client, ada, stages):
     assert shown(client, gaps="1") == []
 
 
+@pytest.fixture
+def signed_in_to(ada, bob, stages) -> None:
+    """Ledger: open everywhere, two signed in, one of them in production too. Wiki: production alone."""
+    method = AuthMethodFactory(kind="basic", config={})
+
+    def make(name, environment=None):
+        made = connect(
+            ada, method=method, name=name, link_name=name.lower(), environment=environment
+        )
+        made.credentials.all().delete()
+        made.login_user = True
+        made.save()
+        return made
+
+    ledger, production = make("Ledger"), stages["production"]
+    Settings.objects.create(connection=ledger, environment=production)
+    for person, place in ((ada, None), (bob, None), (ada, production)):
+        keep(ledger, Granted({"username": "x"}), environment=place, user=person)
+    make("Wiki", production)
+
+
+def test_login_users_are_counted_where_there_are_settings(client, ada, signed_in_to):
+    client.force_login(ada)
+
+    answer = client.get("/readiness/")
+
+    stand = {
+        connection.name: [(cell.status, cell.people) for cell in cells]
+        for connection, cells in answer.context["page"].rows
+    }
+    ok, missing = Status.CONNECTED, (Status.NOT_CONNECTED, None)
+    assert stand == {"Ledger": [(ok, 2), (ok, 2), (ok, 1)], "Wiki": [missing, missing, (ok, 0)]}
+    tallies = answer.context["tallies"]
+    assert [(tally.total, tally.ready) for tally in tallies] == [(2, 1), (2, 1), (2, 2)]
+    text = answer.content.decode()
+    assert "2 people signed in" in text and "no settings here" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({"gaps": "1"}, ["Wiki"]),
+        ({"gaps": "1", "environment": "staging"}, ["Wiki"]),
+        ({"gaps": "1", "environment": "production"}, []),
+    ],
+)
+def test_gaps_of_login_users_are_missing_settings(client, ada, signed_in_to, query, names):
+    client.force_login(ada)
+
+    assert shown(client, **query) == names
+
+
+def test_revoked_is_a_gap_everywhere(client, ada, signed_in_to):
+    Connection.objects.filter(name="Ledger").update(status=Status.REVOKED)
+    client.force_login(ada)
+
+    assert shown(client, gaps="1", environment="production") == ["Ledger"]
+
+
 def test_nobody_sees_the_connections_of_others(client, eve, fleet):
     client.force_login(eve)
 
@@ -120,9 +179,10 @@ def test_fragment_fetches_itself_and_as_many_queries_serve_any_length(
     method = AuthMethodFactory()
     for number in range(60):
         connect(ada, method=method, name=f"C{number:02}", link_name=f"c{number}")
+    Connection.objects.filter(name__gte="C30").update(login_user=True)
     client.force_login(ada)
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         answer = client.get("/readiness/?gaps=", headers=FRAGMENT)
 
     assert b'hx-get="/readiness/?gaps="' in answer.content

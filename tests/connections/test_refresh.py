@@ -15,7 +15,7 @@ from connhub.audit.models import Event
 from connhub.connections import lifecycle, refresh
 from connhub.connections.access import ReconnectNeeded
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Credential, Status
 from connhub.connections.refresh import RenewalFailed, ensure_fresh
 from connhub.errors import Refusal

@@ -17,7 +17,7 @@ from connhub.audit.models import Event
 from connhub.connections import lifecycle, probing, testing
 from connhub.connections.access import AddressIncomplete, ConnectionRevoked, NotConnected
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.connections.refresh import RenewalFailed
 from connhub.connections.testing import NoTest, TooManyTests

@@ -578,7 +578,7 @@ def test_summary_has_the_latest_events(signed_in, connection):
 
     events = signed_in.get(page("summary", "billing")).context["events"]
 
-    assert [event.sentence for event in events] == ["Renamed"] * 8
+    assert [event.sentence for event in events] == ["Ada renamed Billing"] * 8
 
 
 def test_no_page_is_kept_by_a_cache(signed_in, connection):

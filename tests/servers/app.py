@@ -39,9 +39,9 @@ class AppServer:
 
 
 @contextmanager
-def running_app(*, processes: int = 1, **env: str) -> Iterator[AppServer]:
+def running_app(*, processes: int = 1, port: int = 0, **env: str) -> Iterator[AppServer]:
     """Run `connhub.asgi:application` while the block lasts; `env` are settings of its own."""
-    port, folder = free_port(), temporary_folder("app")
+    port, folder = port or free_port(), temporary_folder("app")
     address = {"CONNHUB_URL": f"http://127.0.0.1:{port}", "PORT": str(port)}
     with running(
         python(

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.assertion_server import AssertionServer, assertions
+from tests.servers.mailbox import Mailbox
+from tests.servers.mailbox import mailbox as running_mailbox
 from tests.servers.mariadb import MariaDBServer, mariadb, require_mariadb
 from tests.servers.oauth1_server import OAuth1Server, oauth1
 from tests.servers.oauth_server import OAuthServer, oauth, require_oauth
@@ -95,3 +97,12 @@ def assertion_server(assertion_server_process: AssertionServer) -> AssertionServ
     """An authorization server that believes signed JWTs, with an empty request log."""
     assertion_server_process.reset()
     return assertion_server_process
+
+
+@pytest.fixture
+def mailbox(settings) -> Iterator[Mailbox]:
+    """A real mail server, which ConnHub sends its letters to."""
+    with running_mailbox() as box:
+        settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", box.port
+        yield box

@@ -136,6 +136,10 @@ class OAuthServer:
         """
         self._control("fail", kind=kind, endpoint=endpoint, times=times, seconds=seconds)
 
+    def claim(self, *, tampered: bool = False, **claims: object) -> None:
+        """Say this in every id_token from now on, under a broken signature if `tampered`."""
+        self._control("claim", claims=claims, tampered=tampered)
+
     def revoke_all(self) -> None:
         """Forget every token and code, as if every user had withdrawn consent."""
         self._control("revoke-all")

@@ -3,9 +3,10 @@ from django.core.exceptions import PermissionDenied
 
 from connhub.accounts import environments
 from connhub.accounts.models import Role, Team
+from connhub.accounts.permissions import may
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
-from connhub.services import custom, policies
+from connhub.services import custom
 from connhub.services.custom import Definition, MethodDefinition
 from connhub.services.models import AuthMethod, Origin, Service
 from connhub.sharing import roles
@@ -176,14 +177,14 @@ def test_a_team_may_administer_a_service(acme, ada, bob):
 
     roles.grant(acme, team, by=ada)
 
-    assert policies.may_administer(bob, acme)
+    assert may(bob, "service.edit", acme)
 
 
 def test_nobody_who_is_deactivated_administers(acme, ada):
     ada.is_active = False
 
-    assert not policies.may_administer(ada, acme)
-    assert not policies.may_create(UserFactory(role=Role.ADMIN, is_active=False))
+    assert not may(ada, "service.edit", acme)
+    assert not may(UserFactory(role=Role.ADMIN, is_active=False), "service.create")
 
 
 def test_default_services_are_nobodys_to_edit(ada):

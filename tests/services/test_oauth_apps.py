@@ -5,7 +5,7 @@ from django.urls import reverse
 from connhub.accounts import environments
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
-from connhub.connections.forms import CreateForm
+from connhub.connections.create_form import CreateForm
 from connhub.services import oauth_apps
 from connhub.services.models import OAuthApp
 from tests.conftest import CANARY

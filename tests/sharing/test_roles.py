@@ -2,20 +2,13 @@ import pytest
 from django.contrib.auth.models import Group
 from django.contrib.contenttypes.models import ContentType
 
-from connhub.accounts.models import Team, User
+from connhub.accounts.models import User
 from connhub.connections.models import Connection, ConnectionTeamGrant, ConnectionUserGrant
 from connhub.sharing import roles
 from connhub.usage.models import Integration
 from tests.factories import UserFactory, connect
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def team(eve):
-    made = Team.objects.create(name="Data")
-    eve.groups.add(made)
-    return made
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from connhub.accounts.models import Environment
 from connhub.audit.log import record
 from connhub.audit.models import Event
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection
 from connhub.services.models import AuthMethod
 from connhub.usage import keys, registration

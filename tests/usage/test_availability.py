@@ -1,9 +1,10 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from connhub.accounts.permissions import may
 from connhub.sharing import roles
 from connhub.usage.availability import Audience, audience_of, narrow
-from connhub.usage.models import Availability, Flow, Registration, Step
+from connhub.usage.models import Availability, Flow, Membership, Registration, Step
 from connhub.usage.registration import usable_in
 from tests.connections.steps import actions
 from tests.factories import IntegrationFactory
@@ -95,3 +96,19 @@ def test_the_same_audience_again_is_no_change(ada, connection):
     narrow(connection, Audience(), by=ada)
 
     assert "connection.made_available" not in actions(connection)
+
+
+def test_members_may_no_more_use_it_than_their_integrations_keys_once_it_is_narrowed_elsewhere(
+    ada, eve, connection, integration
+):
+    Membership.objects.create(integration=integration, user=eve)
+    Registration.objects.create(integration=integration, connection=connection)
+    elsewhere = IntegrationFactory()
+    roles.grant(elsewhere, ada, by=None)
+    before = may(eve, "connection.use", connection)
+
+    narrow(connection, Audience(project=elsewhere.project), by=ada)
+
+    assert before is True
+    assert may(eve, "connection.use", connection) is False
+    assert not usable_in(integration).exists()

@@ -19,16 +19,17 @@ from connhub.connections import lifecycle
 from connhub.connections.auth.base import Granted
 from connhub.connections.models import Connection, Status
 from connhub.sharing import roles
-from connhub.usage import calls, keys, registration, routes
+from connhub.usage import calls, keys, records, registration, routes
 from connhub.usage.calls import CallLog, Entry
 from connhub.usage.models import Availability, Call, CallDay, Flow, IntegrationKey, Step
 from connhub.usage.revision import DatabaseAway, Revision
+from connhub.vault.keyring import digest
 from tests.conftest import CANARY
 from tests.connections.steps import in_own_connection
-from tests.factories import IntegrationFactory
+from tests.factories import IntegrationFactory, connect
 from tests.servers.app import running_app
 from tests.usage.conftest import Flow as Caller
-from tests.usage.conftest import problem, replace_secret
+from tests.usage.conftest import problem, replace_secret, wait_for_event
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("app")]
 
@@ -296,6 +297,48 @@ def test_credentials_are_only_got(reach, flow, method):
     answer = flow.credentials("crm", method=method)
 
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
+
+
+def test_a_key_that_may_not_use_a_connection_is_on_record_once_a_minute(ada, flow):
+    connect(ada, link_name="elsewhere")
+
+    answers = [flow("GET", name) for name in ("elsewhere", "elsewhere", "nowhere")]
+
+    assert [problem(answer) for answer in answers] == [(404, "not-registered")] * 3
+    wait_for_event("call.denied", by=flow.key)
+    flow("GET", "last")
+    wait_until(lambda: denials().count() == 3)
+    assert [(event.object, event.detail["link_name"]) for event in denials()] == [
+        ("Billing", "elsewhere"),
+        ("", "nowhere"),
+        ("", "last"),
+    ]
+
+
+def denials():
+    return Event.objects.filter(action="call.denied").order_by("sequence")
+
+
+def wait_until(true) -> None:
+    for _ in range(100):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError
+
+
+def test_what_an_unknown_key_and_a_revoked_one_leave_on_record(ada, connection, integration):
+    key, token = keys.issue(integration, environments.lowest(), name="old", by=ada)
+    keys.revoke(key, by=ada)
+
+    records.call_denied(digest("chk_unknown"), "billing", "unauthorized")
+    records.call_denied(digest(token), "billing", "unauthorized")
+
+    said = Event.objects.filter(outcome="denied").order_by("sequence")
+    assert [event.sentence for event in said] == [
+        "ConnHub refused calls with an unknown integration key (billing, unauthorized)",
+        f"{key} was refused a call to Billing (billing, unauthorized)",
+    ]
 
 
 @contextmanager

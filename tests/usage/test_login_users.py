@@ -12,7 +12,7 @@ from connhub.accounts.models import Environment
 from connhub.audit.models import Event
 from connhub.connections import lifecycle, login_users
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.sharing import roles
 from connhub.usage import projects

@@ -85,6 +85,8 @@ def change_url(integration, registered, key, member):
 def test_changes_are_for_admins_of_the_integration(
     client, request, change_url, method, change, who, status
 ):
+    if (who, change) == ("root", "revoke_key"):
+        status = 200 if method == "get" else 303  # a super admin may end any key
     client.force_login(request.getfixturevalue(who))
 
     response = getattr(client, method)(change_url(change))

@@ -67,6 +67,7 @@ class Granted:
     renewable: bool = False
     scopes: list[str] = field(default_factory=list)
     account: str = ""
+    ends_at: datetime | None = None  # of what a person typed, as they say
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import prefetch_related_objects
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import require
 from connhub.audit.log import record_each
 from connhub.connections import policies
 from connhub.connections.models import Connection, Settings
@@ -106,7 +107,8 @@ def _check_again(entries: Sequence[Entry], by: User) -> None:
     if not by.is_active:
         raise PermissionDenied
     for stage in stages:
-        policies.require_connect_in(by, Environment.objects.get(slug=stage) if stage else None)
+        place = Environment.objects.get(slug=stage) if stage else None
+        require(by, "environment.connect_in", place)
 
 
 def _side(bundle: Bundle, entries: Sequence[Entry], decisions: Decisions, by: User) -> Side:

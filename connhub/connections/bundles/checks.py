@@ -1,13 +1,13 @@
 """Whether what a file says of a connection can be true here."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
 
 from connhub.accounts.models import Environment, User
-from connhub.connections import policies
+from connhub.accounts.permissions import may
 from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Field
 from connhub.connections.fields import form_field, parameters_of
@@ -16,7 +16,6 @@ from connhub.egress import guard
 from connhub.services import custom, portable
 from connhub.services.addresses import PLACEHOLDER, Unfilled, fill, fill_config
 from connhub.services.models import AuthMethod, Origin, Service
-from connhub.services.policies import may_create
 
 from .document import Bundle, Item, Place
 
@@ -43,6 +42,8 @@ class Here:
     stages: Mapping[str, Environment]
     services: Mapping[str, Service]
     bundle: Bundle
+    # The environments that `by` may connect in; None is all of them at once.
+    open_stages: Set[str | None]
     missing: dict[str, list[AuthMethod]] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)
     targets: dict[tuple[str, str, str], Target] = field(default_factory=dict)
@@ -51,9 +52,12 @@ class Here:
     def of(cls, bundle: Bundle, by: User) -> "Here":
         slugs = {item.service for item in bundle.items}
         found = Service.objects.filter(slug__in=slugs).prefetch_related("auth_methods", "endpoints")
+        stages = {stage.slug: stage for stage in Environment.objects.all()}
+        places = [(None, None), *stages.items()]
         here = cls(
             by=by,
-            stages={stage.slug: stage for stage in Environment.objects.all()},
+            stages=stages,
+            open_stages={s for s, p in places if may(by, "environment.connect_in", p)},
             services={service.slug: service for service in found},
             bundle=bundle,
         )
@@ -67,7 +71,7 @@ class Here:
         if service is None and given is None:
             self.problems[slug] = f"There is no service “{slug}” here."
         elif service is None and given is not None:
-            if not may_create(self.by) or slug in custom.RESERVED:
+            if not may(self.by, "service.create") or slug in custom.RESERVED:
                 self.problems[slug] = "Its service is missing here, and you can't make it."
             else:
                 self.missing[slug] = _unsaved(given, self.stages)
@@ -156,7 +160,7 @@ def require_stage(stage: str | None, here: Here) -> None:
     """Raises: Problem, if there is no such environment or they may not connect in it."""
     if stage is not None and stage not in here.stages:
         raise Problem(f"There is no environment “{stage}” here.")
-    if not policies.may_connect_in(here.by, here.stages[stage] if stage else None):
+    if stage not in here.open_stages:
         raise Problem("Its environments take the role admin.")
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.editing import endpoints_vary
-from connhub.connections.models import Connection, Credential, Settings, Status
+from connhub.connections.models import Connection, Credential, Rotation, Settings, Status
 from connhub.services.models import OAuthApp
 
 from .document import Grant, Item, Place, slug_of
@@ -63,12 +63,12 @@ def _filled(credential: Credential, grant: Grant, item: Item, side: Side) -> Cre
     credential.lease_until = credential.intent_version = credential.next_refresh_at = None
     credential.retried, credential.refresh_failures = False, 0
     credential.tested_at, credential.test_report = None, {}
-    credential.certificate_ends_at = None
+    credential.ends_at = credential.certificate_ends_at = None
     if is_interactive(credential.connection.auth_method) and not side.decisions.moves:
         return give_up(credential, HELD_ELSEWHERE)
     credential.payload.put(dict(grant.secrets))
     credential.status, credential.last_error = Status.CONNECTED, ""
-    credential.connected_at = timezone.now()
+    credential.connected_at, credential.connected_by = timezone.now(), side.by
     credential.expires_at, credential.renewable = grant.expires_at, grant.renewable
     return credential
 
@@ -79,7 +79,7 @@ def give_up(credential: Credential, why: str) -> Credential:
     credential.status, credential.last_error = Status.RECONNECT_NEEDED, why
     credential.fence += 1
     credential.lease_until = credential.intent_version = credential.expires_at = None
-    credential.renewable = False
+    credential.ends_at, credential.renewable = None, False
     return credential
 
 
@@ -149,6 +149,8 @@ def replace(replaced: Replaced, side: Side) -> None:
         if left_as_it_was and (is_other_app or replaced.moves(slug_of(row.environment))):
             give_up(row, MOVED)
             brought.add(row.pk)
+    if brought:
+        Rotation.objects.filter(credential__in=brought).delete()
     connection.status = summed_up(replaced.credentials)
     for row in replaced.credentials:
         if row.pk in brought and not row._state.adding:

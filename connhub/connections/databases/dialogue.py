@@ -2,9 +2,11 @@
 
 import socket
 from abc import abstractmethod
+from datetime import datetime
 from typing import IO, ClassVar
 
 from connhub.connections.reports import StepFailed, Trail
+from connhub.egress import tls
 
 from .base import OFF, Driver, Target
 from .links import plainly, reached
@@ -23,6 +25,7 @@ class Dialogue:
         self.stranger = stranger  # told of a server that isn't of the kind
         self.stream: IO[bytes] = link.makefile("rb")
         self.lines_left = MAX_LINES
+        self.certificate_ends_at: datetime | None = None
         self.greeting = b""  # where a driver wants to come back to it
 
     def __enter__(self) -> "Dialogue":
@@ -38,6 +41,7 @@ class Dialogue:
         context = target.tls_context()
         self.link = context.wrap_socket(self.link, server_hostname=target.host)
         self.stream = self.link.makefile("rb")
+        self.certificate_ends_at = tls.ends_at(self.link)
 
     def say(self, line: str) -> None:
         self.send(line.encode() + b"\r\n")
@@ -81,6 +85,7 @@ class SpokenDriver(Driver):
             Dialogue(link, self.stranger) as dialogue,
         ):
             self._begin(dialogue, target, trail)
+            trail.report.certificate_ends_at = dialogue.certificate_ends_at
             trail.begin("Sign in")
             trail.say(self.sign_in(dialogue, target))
             trail.begin("Sample query")

@@ -12,6 +12,7 @@ from pymysql.constants import CR, ER
 from pymysql.protocol import MysqlPacket
 
 from connhub.connections.reports import StepFailed, Trail
+from connhub.egress import tls
 
 from .base import OFF, VERIFIED, Driver, Target
 from .links import reached, tls_refused
@@ -96,7 +97,7 @@ class MySQL(Driver):
 
 
 def _sign_in(target: Target) -> dict[str, Any]:
-    tls = {"ssl_disabled": True} if target.tls == OFF else {"ssl": target.tls_context()}
+    security = {"ssl_disabled": True} if target.tls == OFF else {"ssl": target.tls_context()}
     return {
         "host": target.host,
         "port": target.port,
@@ -105,7 +106,7 @@ def _sign_in(target: Target) -> dict[str, Any]:
         "password": target.password.encode(),  # PyMySQL would take text for Latin-1
         "charset": "utf8mb4",
         "local_infile": False,
-        **tls,
+        **security,
     }
 
 
@@ -157,6 +158,7 @@ class Session(Connection):
     server_version: str
     _auth_plugin_name: str
     _secure: bool
+    _sock: ssl.SSLSocket
 
     def __init__(self, target: Target, trail: Trail) -> None:
         self._trail = trail
@@ -177,6 +179,7 @@ class Session(Connection):
 
     def write_packet(self, payload: bytes) -> None:
         if self._secure and self._trail.at == "TLS":
+            self._trail.report.certificate_ends_at = tls.ends_at(self._sock)
             self._trail.begin("Sign in")
         super().write_packet(payload)
 

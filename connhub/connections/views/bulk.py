@@ -2,8 +2,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
 from connhub.accounts.models import Environment
+from connhub.accounts.reauthentication import HELD, recently_authenticated
+from connhub.htmx import wants_fragment
+from connhub.sharing.views import pick_form
 
-from .. import bulk, listing
+from .. import bulk, listing, tasks
 from ..models import Connection
 from ..tagging import BadTags, parsed
 
@@ -12,7 +15,14 @@ MOST = 200
 
 @require_POST
 def bulk_action(request):
-    """One action on the rows that were ticked; what breaks something is asked about first."""
+    """One action on the rows that were ticked; sharing wants a recent sign-in, as its own page does."""
+    action = bulk.ACTIONS.get(request.POST.get("action", ""))
+    is_sharing = HELD in request.POST or (action and action.takes_admins)
+    return _act_by_somebody_sure(request) if is_sharing else _act(request)
+
+
+def _act(request):
+    """What breaks something is asked about first."""
     action = bulk.ACTIONS.get(request.POST.get("action", ""))
     names = list(dict.fromkeys(request.POST.getlist("link_name")))
     error = _error(action, names)
@@ -27,7 +37,29 @@ def bulk_action(request):
         return render(request, "connections/bulk_result.html", {"error": error}, status=422)
     if action.breaks and "confirmed" not in request.POST:
         return render(request, "connections/bulk_confirm.html", _asked(request, action, names))
+    if action.takes_admins:
+        return _share(request, action, names)
     outcomes = bulk.run(action, names, by=request.user, tags=tags)
+    if action.breaks:
+        tasks.tell_providers()
+    return _show(request, action, outcomes)
+
+
+_act_by_somebody_sure = recently_authenticated(_act)
+
+
+def _share(request, action, names):
+    form = pick_form(request)
+    is_final = "confirmed" in request.POST and "search" not in request.POST
+    if is_final and form.is_valid():
+        chosen = form.cleaned_data["who"]
+        return _show(request, action, bulk.run(action, names, by=request.user, admins=chosen))
+    context = {"action": action, "names": names, "form": form, "show_errors": is_final}
+    template = "accounts/_pick.html" if wants_fragment(request) else "connections/bulk_share.html"
+    return render(request, template, context)
+
+
+def _show(request, action, outcomes):
     done = sum(outcome.done for outcome in outcomes)
     context = {"action": action, "outcomes": outcomes, "done": done}
     return render(request, "connections/bulk_result.html", context)
@@ -42,7 +74,7 @@ def _error(action, names):
 
 
 def _asked(request, action, names):
-    visible = Connection.objects.visible_to(request.user).filter(link_name__in=names)
+    visible = Connection.objects.visible_to(request.user).named(names)
     connections = list(visible.select_related("service"))
     uses = listing.uses([connection.pk for connection in connections], request.user)
     rows = [(connection, uses[connection.pk]) for connection in connections]

@@ -8,9 +8,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
-from connhub.accounts.models import Environment
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
-from connhub.services.models import Service
 
 from .. import listing, tasks
 from ..bulk_tests import testing
@@ -32,16 +30,12 @@ def bulk_test(request):
 def _chosen(request):
     visible = Connection.objects.visible_to(request.user)
     if link_names := set(request.POST.getlist("link_name")):
-        found = visible.filter(link_name__in=link_names)
+        found = visible.named(link_names)
         if found.count() < len(link_names):
             raise Http404
         return found
     theirs = Connection.objects.administered_by(request.user)
-    filters = FilterForm(
-        request.GET,
-        services=Service.objects.filter(pk__in=theirs.values("service")).only("slug", "name"),
-        environments=Environment.objects.all(),
-    )
+    filters = FilterForm.over(request.GET, theirs)
     return listing.filtered(theirs, filters.wanted, request.user)
 
 

@@ -10,9 +10,8 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from connhub.accounts.models import Environment
+from connhub.accounts.reauthentication import recently_authenticated
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
-from connhub.services.models import Service
 
 from .. import listing, policies, tasks
 from ..auth import is_interactive
@@ -27,8 +26,8 @@ from ..models import Connection
 PER_PAGE = 50
 
 
-@sensitive_post_parameters()
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 def export(request):
     theirs = Connection.objects.administered_by(request.user)
     shown = _as_filtered(request, theirs)
@@ -41,7 +40,6 @@ def export(request):
     is_sent = request.method == "POST" and "sealed_by" in request.POST
     form = ExportForm(
         request.POST if is_sent else None,
-        request=request,
         choices=choices,
         initial={"what": what, "link_names": "\n".join(selected)},
     )
@@ -71,11 +69,7 @@ def _download(file):
 
 def _as_filtered(request, theirs):
     """Those that the listing's filter in the URL leaves; None if there is none."""
-    filters = FilterForm(
-        request.GET,
-        services=Service.objects.filter(pk__in=theirs.values("service")).only("slug", "name"),
-        environments=Environment.objects.all(),
-    )
+    filters = FilterForm.over(request.GET, theirs)
     if not any(filters.wanted.get(name) for name in FILTERS):
         return None
     return listing.filtered(theirs, filters.wanted, request.user)

@@ -3,25 +3,28 @@ from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.permissions import may
+from connhub.audit.looking import NEWEST
 from connhub.audit.models import Event
-from connhub.audit.views import NEWEST
 from connhub.htmx import wants_fragment
-from connhub.paging import page
-from connhub.services.models import Service
+from connhub.paging import in_words, page, total_of
 from connhub.sharing import roles
 
+from .. import held_grants, sign_ins, testing
 from .. import listing as rows
-from .. import policies, sign_ins, testing
 from .. import readiness as board
 from ..access import base_url_for, main_settings
 from ..attention import attention_for
 from ..auth import METHODS, is_interactive
 from ..bulk import ACTIONS
+from ..connect_links import validity
+from ..expiry import ending_soon
 from ..fields import parameters_of
 from ..forms import FILTERS, SHOW, FilterForm, ReadinessForm
 from ..guide import snippets
-from ..models import Connection, Status, learn_places
+from ..models import Connection, Rotation, Status, learn_places
 from ..preferences import COLUMNS, columns_of, query_of
+from ..rotation import may_rotate
 
 
 @require_safe
@@ -41,19 +44,18 @@ def _listing(request, page_template, *, only_own=False):
     visible = Connection.objects.visible_to(request.user)
     if only_own:
         visible = visible.filter(roles.administered_by(request.user, Connection))
-    services = Service.objects.filter(pk__in=visible.values("service")).only("slug", "name")
     environments = list(Environment.objects.all())
-    filters = FilterForm(request.GET, services=services, environments=environments)
+    filters = FilterForm.over(request.GET, visible, environments=environments)
     wanted = rows.filtered(visible, filters.wanted, request.user)
     page = rows.rows(wanted, filters.sorting, request.GET, request.user, environments)
-    total, sorting = wanted.count(), rows.ORDERS[filters.sorting].label
+    total, sorting = in_words(total_of(wanted, page)), rows.ORDERS[filters.sorting].label
     context = {
         "page": page,
-        "page_text": f"{len(page.rows)} of {total:,} · sorted by {sorting}",
+        "page_text": f"{len(page.rows)} of {total} · sorted by {sorting}",
         "show_choices": [("", "All"), *SHOW],
         "filters": filters.wanted,
         "is_filtered": any(filters.wanted.get(name) for name in FILTERS),
-        "services": services,
+        "services": filters.services,
         "statuses": Status,
         "orders": rows.ORDERS,
         "environments": environments,
@@ -63,10 +65,11 @@ def _listing(request, page_template, *, only_own=False):
         "can_save": bool(query_of(filters.wanted)),
     }
     if not wants_fragment(request):
-        owners = User.objects.filter(pk__in=visible.values("created_by")).only("name")
+        owners = User.objects.filter(pk__in=visible.values("created_by"))
         context |= {
             "attention": attention_for(request.user),
-            "owners": owners,
+            "ending": ending_soon(request.user),
+            "owners": owners.only("name"),
             "saved_views": request.user.saved_views.all(),
             "integrations": rows.integrations_for(request.user).only("slug", "name"),
         }
@@ -78,17 +81,16 @@ def _listing(request, page_template, *, only_own=False):
 @vary_on_headers("HX-Request")
 def readiness(request):
     """Connections by environments, as a page to leave open: it fetches itself every minute."""
-    visible = Connection.objects.visible_to(request.user).filter(login_user=False)
-    services = Service.objects.filter(pk__in=visible.values("service")).only("slug", "name")
+    visible = Connection.objects.visible_to(request.user)
     environments = list(Environment.objects.all())
-    form = ReadinessForm(request.GET, services=services, environments=environments)
-    wanted = board.filtered(visible, form.wanted, environments)
+    form = ReadinessForm.over(request.GET, visible, environments=environments)
+    wanted = board.filtered(visible, form.wanted, environments, request.user)
     context = {
         "page": board.board(wanted, request.GET, environments),
         "tallies": board.tallies(visible, environments),
         "filters": form.wanted,
         "is_filtered": any(form.wanted.get(name) for name in ("q", "service", "gaps")),
-        "services": services,
+        "services": form.services,
         "environments": environments,
     }
     template = "_readiness.html" if wants_fragment(request) else "readiness.html"
@@ -103,32 +105,54 @@ def summary(request, link_name):
     days = rows.calls_by_day(connection)
     calls = sum(day["ok"] + day["failed"] for day in days)
     failed = sum(day["failed"] for day in days)
+    people = rows.admins([connection.pk])[connection.pk]
+    own = {admin.to_self for admin in people if not admin.is_team and admin.pk == request.user.pk}
     stages = _stages(connection)
+    may_administer = may(request.user, "connection.edit", connection)
+    slots = Rotation.objects.going_on().filter(credential__connection=connection)
     context = {
         "connection": connection,
-        "may_administer": policies.may_administer(request.user, connection),
+        "may_administer": may_administer,
+        "may_rotate": may_rotate(connection),
+        "slots": slots.select_related("credential__environment"),
         "has_test": testing.has_test(connection.service)
+        and not connection.disabled_at
         and any(s["status"].is_live for s in stages),
         "is_interactive": is_interactive(connection.auth_method),
         "is_http": METHODS[connection.auth_method.kind].is_http,
         "has_secret": connection.auth_method.kind != "none" and not connection.login_user,
         "stages": stages,
+        "needing": _needing(connection, stages),
         "parameters": _parameters(connection),
         "days": days,
         "calls": calls,
         "failed_share": 100 * failed / calls if calls else 0,
-        "admins": rows.admins([connection.pk])[connection.pk],
+        "admins": people,
+        "is_shared_to_self": True in own,
         "events": Event.objects.about(connection)[:8],
         "drift": _drift(connection),
         "snippets": snippets(connection),
     }
+    if context["may_administer"]:
+        context |= _connect_links(request, connection)
     if connection.login_user:
-        people = sign_ins.people_of(connection)
-        context |= {"page": page(people, sign_ins.PEOPLE_BY_NAME, {}, 10), "total": people.count()}
+        signed_in = sign_ins.people_of(connection)
+        first = page(signed_in, sign_ins.PEOPLE_BY_NAME, {}, 10)
+        context |= {"page": first, "total": signed_in.count()}
     template = (
         "connections/_summary.html" if wants_fragment(request) else "connections/summary.html"
     )
     return render(request, template, context)
+
+
+def _connect_links(request, connection):
+    """The open links, and what came by one for another account than before."""
+    waiting = held_grants.waiting(request.user, request.session.session_key or "")
+    return {
+        "takes_links": validity.is_offered(connection),
+        "connect_links": connection.connect_links.open().select_related("made_by", "environment"),
+        "waiting": waiting.filter(connection=connection, link__isnull=False),
+    }
 
 
 def _stages(connection):
@@ -147,6 +171,12 @@ def _stages(connection):
             }
         )
     return found
+
+
+def _needing(connection, stages):
+    """The environment whose own credential is what makes the connection stand as it does."""
+    own = (s["environment"] for s in stages if s["own"] and s["status"] == connection.status)
+    return next(own, None)
 
 
 def _parameters(connection):

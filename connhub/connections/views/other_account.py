@@ -21,15 +21,15 @@ def other_account(request, pk):
         return render(request, "connections/other_account.html", context)
     if request.POST.get("answer") == "yes":
         credential = held_grants.accept(attempt, by=request.user, session_key=session_key)
-        return connected(request, credential)
+        return connected(request, credential, then=attempt.then)
     held_grants.decline(attempt, by=request.user, session_key=session_key)
     messages.success(request, "Nothing was changed.")
     return redirect("sign_ins" if attempt.login_user else attempt.connection)
 
 
-def connected(request, credential):
-    """Where a person goes who has signed in, and what is said there."""
+def connected(request, credential, then=""):
+    """Where a person goes who has signed in, `then` or what it belongs to, and what is said there."""
     connection, is_own = credential.connection, credential.user is not None
     said = f"You are signed in to {connection}." if is_own else f"{connection} is connected."
     messages.success(request, said)
-    return redirect("sign_ins" if is_own else connection)
+    return redirect(then or ("sign_ins" if is_own else connection))

@@ -5,9 +5,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from connhub.accounts.models import Environment
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
-from connhub.services.models import Service
 
 from .. import preferences
 from ..forms import FilterForm
@@ -31,11 +29,7 @@ def saved_views(request):
 
 def _query(request):
     visible = Connection.objects.visible_to(request.user)
-    filters = FilterForm(
-        request.GET,
-        services=Service.objects.filter(pk__in=visible.values("service")).only("slug", "name"),
-        environments=Environment.objects.all(),
-    )
+    filters = FilterForm.over(request.GET, visible)
     return preferences.query_of(filters.wanted)
 
 

@@ -7,11 +7,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
+from connhub.accounts.permissions import may, require
 from connhub.htmx import changed, wants_fragment
+from connhub.lookup import named_or_404
 from connhub.paging import page
 
 from .. import authorize as authorization
-from .. import login_users, policies, sign_ins
+from .. import login_users, sign_ins
 from ..access import main_settings
 from ..auth import METHODS, is_interactive
 from ..connecting import ConnectFailed
@@ -58,7 +60,7 @@ def _place(request, connection):
     if not slug:
         return main_settings(connection).environment
     places = connection.settings.select_related("environment")
-    return get_object_or_404(places, environment__slug=slug).environment
+    return named_or_404(places, environment__slug=slug).environment
 
 
 def _authorize(request, connection, environment):
@@ -93,8 +95,10 @@ def remove_sign_in(request, link_name):
     )
     live = mine.filter(connection__link_name=link_name, connection__deleted_at=None)
     slug = request.GET.get("environment")
-    place = {"environment__slug": slug} if slug else {"environment": None}
-    credential = get_object_or_404(live, **place)
+    if slug:
+        credential = named_or_404(live, environment__slug=slug)
+    else:
+        credential = get_object_or_404(live, environment=None)
     return _remove(request, credential, reverse("sign_ins"))
 
 
@@ -121,7 +125,7 @@ def everybodys_sign_ins(request, link_name):
         "connection": connection,
         "page": page(people, sign_ins.PEOPLE_BY_NAME, request.GET),
         "total": people.count(),
-        "may_administer": policies.may_administer(request.user, connection),
+        "may_administer": may(request.user, "connection.remove_sign_in", connection),
     }
     template = (
         "connections/_sign_ins.html" if wants_fragment(request) else "connections/sign_ins.html"
@@ -133,7 +137,7 @@ def everybodys_sign_ins(request, link_name):
 def remove_persons_sign_in(request, link_name, pk):
     visible = Connection.objects.visible_to(request.user)
     connection = get_object_or_404(visible, link_name=link_name)
-    policies.require_admin(request.user, connection)
+    require(request.user, "connection.remove_sign_in", connection)
     theirs = connection.credentials.of_users().select_related(
         "connection__service", "connection__auth_method", "user"
     )

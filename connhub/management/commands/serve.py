@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from connhub import supervise
 from connhub.accounts import setup
+from connhub.audit import forwarding
 from connhub.vault.keyring import BadKeys
 from connhub.vault.startup import WrongKeys, check_keys, forbid_core_dumps
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
         processes = [
             supervise.web(settings.BIND, settings.PORT, settings.WEB_PROCESSES),
             supervise.worker(),
+            *([supervise.audit_forwarder()] if forwarding.is_wanted() else []),
             *more,
         ]
         code = supervise.run(

@@ -1,8 +1,8 @@
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
+from connhub.accounts.permissions import require
 from connhub.connections.models import Connection
-from connhub.connections.policies import require_admin
 from connhub.htmx import changed
 
 from ..availability import narrow
@@ -14,7 +14,7 @@ def availability(request, link_name):
     """Who in the account the connection is for."""
     seen = Connection.objects.visible_to(request.user)
     connection = get_object_or_404(seen, link_name=link_name)
-    require_admin(request.user, connection)
+    require(request.user, "connection.make_available", connection)
 
     typed = request.POST if request.method == "POST" else None
     form = AvailabilityForm(typed, connection=connection, by=request.user)

@@ -30,7 +30,7 @@ def connections(request, slug):
 
 @require_http_methods(["GET", "POST"])
 def register(request, slug):
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="register")
     registration.require_by_hand(integration)
 
     typed = request.POST if request.method == "POST" else request.GET or None
@@ -56,7 +56,7 @@ def register(request, slug):
 
 @require_http_methods(["GET", "POST"])
 def deregister(request, slug, link_name):
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="register")
     registered = integration.connections.filter(deleted_at=None)
     connection = get_object_or_404(registered, link_name=link_name)
     registration.require_by_hand(integration)

@@ -6,10 +6,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 from django_htmx.http import HttpResponseClientRedirect
 
+from connhub.accounts.permissions import may, require
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
 from connhub.paging import Order, page
 
-from .. import policies, projects, registration
+from .. import projects, registration
 from ..forms import IntegrationForm
 from ..models import Integration, Step
 from .looking_up import visible
@@ -24,7 +25,7 @@ def integrations(request):
     seen = projects.for_listing(Integration.objects.visible_to(request.user))
     context = {
         "page": page(seen, projects.BY_NAME, request.GET),
-        "may_create": policies.may_create(request.user),
+        "may_create": may(request.user, "integration.create"),
     }
     fragment = wants_fragment(request)
     template = "usage/_integrations.html" if fragment else "usage/integrations.html"
@@ -33,7 +34,7 @@ def integrations(request):
 
 @require_http_methods(["GET", "POST"])
 def create(request):
-    policies.require_create(request.user)
+    require(request.user, "integration.create")
 
     form = IntegrationForm(request.POST or None, by=request.user)
     if not form.is_valid():

@@ -6,10 +6,11 @@ from django_htmx.http import trigger_client_event
 
 from connhub.accounts import environments
 from connhub.accounts.models import Environment
+from connhub.accounts.permissions import may
+from connhub.accounts.reauthentication import recently_authenticated
 from connhub.htmx import changed, wants_fragment
 
 from .. import keys as operations
-from .. import policies
 from ..forms import KeyForm
 from .looking_up import administered, visible
 
@@ -21,7 +22,7 @@ def keys(request, slug):
     context = {
         "integration": integration,
         "keys": integration.keys.select_related("environment", "issued_by"),
-        "may_administer": policies.may_administer(request.user, integration),
+        "may_administer": may(request.user, "integration.issue_key", integration),
         "lowest": environments.lowest(),
         "higher": Environment.objects.order_by("position")[1:],
     }
@@ -30,9 +31,10 @@ def keys(request, slug):
 
 
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 def issue_key(request, slug):
     """Makes a key for the lowest environment, and shows it this once."""
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="issue_key")
 
     form, environment = KeyForm(request.POST or None), environments.lowest()
     context = {"integration": integration, "form": form, "environment": environment}
@@ -50,8 +52,9 @@ def issue_key(request, slug):
 
 
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 def revoke_key(request, slug, pk):
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="revoke_key")
     key = get_object_or_404(integration.keys.select_related("environment"), pk=pk)
 
     if request.method == "POST":

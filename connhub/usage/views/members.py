@@ -3,10 +3,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from connhub.accounts.permissions import may
 from connhub.htmx import changed, wants_fragment
 from connhub.sharing import roles
 
-from .. import policies, projects
+from .. import projects
 from ..forms import MemberForm
 from .looking_up import administered, visible
 
@@ -19,7 +20,7 @@ def members(request, slug):
         "integration": integration,
         "admins": roles.admins(integration),
         "memberships": integration.memberships.select_related("user").order_by("user__name"),
-        "may_administer": policies.may_administer(request.user, integration),
+        "may_administer": may(request.user, "integration.change_members", integration),
     }
     template = "usage/_members.html" if wants_fragment(request) else "usage/members.html"
     return render(request, template, context)
@@ -27,7 +28,7 @@ def members(request, slug):
 
 @require_http_methods(["GET", "POST"])
 def add_member(request, slug):
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="change_members")
 
     form = MemberForm(request.POST or None, integration=integration)
     if form.is_valid():
@@ -38,7 +39,7 @@ def add_member(request, slug):
 
 @require_http_methods(["GET", "POST"])
 def remove_member(request, slug, pk):
-    integration = administered(request, slug)
+    integration = administered(request, slug, to="change_members")
     membership = get_object_or_404(integration.memberships.select_related("user"), user=pk)
 
     if request.method == "POST":

@@ -1,8 +1,8 @@
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods
 
+from connhub.accounts.permissions import require
 from connhub.connections.models import Connection
-from connhub.connections.policies import require_admin
 from connhub.htmx import sent_to
 
 from .. import replacing
@@ -14,7 +14,7 @@ def replace(request, link_name):
     """Choose a connection, look at what would move, then move it all."""
     seen = Connection.objects.visible_to(request.user).select_related("service")
     connection = get_object_or_404(seen, link_name=link_name)
-    require_admin(request.user, connection)
+    require(request.user, "connection.replace", connection)
 
     candidates = replacing.candidates(connection, request.user)
     typed = request.POST if request.method == "POST" else None

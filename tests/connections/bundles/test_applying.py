@@ -15,12 +15,12 @@ from connhub.audit.log import AuditUnavailable
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
 from connhub.connections.auth.base import Granted
-from connhub.connections.authorize import keep
 from connhub.connections.bundles import applying, imports
 from connhub.connections.bundles.applying import ChangedMeanwhile, NothingToImport
 from connhub.connections.bundles.exporting import PassphraseTooShort, SecretUnreadable
 from connhub.connections.bundles.models import Import
 from connhub.connections.bundles.preview import Decisions, fingerprint
+from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.services.models import OAuthApp, Service
 from connhub.sharing import roles

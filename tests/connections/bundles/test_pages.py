@@ -2,6 +2,7 @@ import re
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
@@ -45,7 +46,7 @@ def content(answer) -> document.Bundle:
 
 
 def post_export(client, **more):
-    return client.post(EXPORT, WHOLE | {"password": PASSWORD} | more)
+    return client.post(EXPORT, WHOLE | more)
 
 
 def upload(client, file, sealed_under=PASSPHRASE):
@@ -108,7 +109,7 @@ def test_a_made_passphrase_stays_when_the_form_comes_back(signed_in, keyed):
     shown = signed_in.get(EXPORT).context["form"]
 
     again = post_export(
-        signed_in, sealed_by="made", password="wrong", offered=shown.initial["offered"]
+        signed_in, sealed_by="made", what="nonsense", offered=shown.initial["offered"]
     )
 
     assert (again.status_code, again.context["form"].given_out) == (422, shown.given_out)
@@ -117,8 +118,6 @@ def test_a_made_passphrase_stays_when_the_form_comes_back(signed_in, keyed):
 @pytest.mark.parametrize(
     ("field", "given"),
     [
-        ("password", {"password": "not the password"}),
-        ("password", {"password": ""}),
         ("own", {"own": "thirteen char", "again": "thirteen char"}),
         ("again", {"again": "another passphrase"}),
         ("what", {"what": "everything"}),
@@ -133,15 +132,18 @@ def test_export_says_what_is_wrong_and_exports_nothing(signed_in, keyed, field, 
     assert "connection.exported" not in actions(keyed)
 
 
-def test_wrong_passwords_are_throttled_like_a_sign_in(signed_in, keyed):
-    statuses = [post_export(signed_in, password="wrong").status_code for _ in range(10)]
+def test_export_wants_a_recent_password(signed_in, keyed):
+    with time_machine.travel(timezone.now() + timedelta(minutes=11)):
+        asked = post_export(signed_in)
+        proof = {"proof-held": asked.context["held"], "proof-password": PASSWORD}
+        answer = signed_in.post(EXPORT, proof)
 
-    assert (statuses[0], statuses[-1]) == (422, 429)
-    assert post_export(signed_in).status_code == 429
+    assert asked.templates[0].name == "accounts/reauthenticate.html"
+    assert [item.link_name for item in content(answer).items] == ["keyed"]
 
 
 def test_export_of_what_the_listing_shows(signed_in, ada, keyed, connection):
-    answer = signed_in.post(EXPORT + "?q=bill", WHOLE | {"password": PASSWORD, "what": "shown"})
+    answer = signed_in.post(EXPORT + "?q=bill", WHOLE | {"what": "shown"})
 
     assert [item.link_name for item in content(answer).items] == ["billing"]
 

@@ -261,5 +261,5 @@ def test_looking_takes_the_same_queries_for_many(ada, acme, django_assert_num_qu
     few, many = ([item(link_name=f"c{n}") for n in range(count)] for count in (1, 9))
 
     for some in (few, many):
-        with django_assert_num_queries(10):
+        with django_assert_num_queries(13):
             look(ada, *some)

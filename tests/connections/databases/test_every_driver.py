@@ -1,8 +1,10 @@
 import json
 import threading
+from datetime import timedelta
 from html import unescape
 
 import pytest
+from django.utils import timezone
 
 from connhub.connections.auth import METHODS  # noqa: F401 - the room's own order of imports
 from connhub.connections.databases import DRIVERS, BadParameter
@@ -225,6 +227,18 @@ def test_certificates_of_unknown_authorities_are_refused(crm, queue, allow):
     ]
 
     assert [outcome(report) for report in reports] == [("TLS", "failed", UNTRUSTED)] * 2
+
+
+def test_the_end_of_a_verified_certificate_is_noted(queue, mail, allow, settings):
+    settings.CONNHUB_TLS_UNVERIFIED_ALLOWED = True
+    allow(queue["port"], mail["port"])
+
+    seen = [probe("redis", **queue), probe("smtp", **mail)]
+    unchecked = probe("redis", **queue | {"tls": "require"})
+
+    left = [report.certificate_ends_at - timezone.now() for report in seen]
+    assert all(timedelta(hours=20) < each <= timedelta(days=1) for each in left)
+    assert unchecked.certificate_ends_at is None
 
 
 @pytest.mark.parametrize("slug", ["mysql", "redis"])

@@ -21,6 +21,8 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
+from tests.servers.oauth.claims import overrides
+from tests.servers.oauth.claims import tampered as tampering
 from tests.servers.oauth.faults import (
     DEFAULT_LIFETIME_S,
     ENDPOINTS,
@@ -63,6 +65,12 @@ def fail(*, kind: str, endpoint: str, times: int, seconds: float) -> None:
     faults.plan(Fault(kind, endpoint, seconds), times=times)
 
 
+def claim(*, claims: dict, tampered: bool) -> None:
+    """Say this in every id_token from now on, under a broken signature if `tampered`."""
+    overrides.update(claims)
+    tampering.extend([True] * tampered)
+
+
 def revoke_all() -> None:
     """Forget every token and code, as if the user had withdrawn every consent."""
     for model in (get_refresh_token_model(), get_access_token_model(), get_grant_model()):
@@ -74,6 +82,8 @@ def reset() -> None:
     faults.clear()
     token_requests.clear()
     lifetime.seconds = DEFAULT_LIFETIME_S
+    overrides.clear()
+    tampering.clear()
 
 
 def list_token_requests() -> list[dict]:
@@ -84,6 +94,7 @@ def list_token_requests() -> list[dict]:
 ACTIONS = {
     "/control/register": register,
     "/control/lifetime": set_lifetime,
+    "/control/claim": claim,
     "/control/fail": fail,
     "/control/revoke-all": revoke_all,
     "/control/reset": reset,

@@ -1,6 +1,8 @@
+from pathlib import Path
+
 from django.core.management.base import BaseCommand, CommandError
 
-from connhub.audit.models import Event
+from connhub.audit.forwarding import holds
 from connhub.audit.verify import verify
 
 
@@ -10,20 +12,24 @@ class Command(BaseCommand):
     def add_arguments(self, parser):
         parser.add_argument(
             "--head",
-            metavar="SEQUENCE:MAC",
-            help="a head noted earlier; it must still be in the chain",
+            metavar="FILE or SEQUENCE:MAC",
+            help="a head noted earlier, or the file with it; it must still be in the chain",
         )
 
     def handle(self, *args, head=None, **options):
         verdict = verify()
         if verdict.problem:
             raise CommandError(f"The audit log does not hold. {verdict.problem}", returncode=2)
-        if head and not self._holds(head):
+        if head and not holds(self._noted(head)):
             raise CommandError(
                 "The audit log does not hold. The given head isn't in it.", returncode=2
             )
         self.stdout.write(f"{verdict.events} events, chain whole. Head {verdict.head}")
 
-    def _holds(self, head: str) -> bool:
-        sequence, _, mac = head.partition(":")
-        return sequence.isdecimal() and Event.objects.filter(sequence=sequence, mac=mac).exists()
+    def _noted(self, head: str) -> str:
+        if ":" in head:
+            return head
+        try:
+            return Path(head).read_text().strip()
+        except (OSError, ValueError):
+            raise CommandError(f"There is no head to be read in {head}.", returncode=2) from None

@@ -6,14 +6,12 @@ from django.core.management.base import BaseCommand
 from django.http import QueryDict
 from django.template.defaultfilters import pluralize
 
-from connhub.accounts.models import Environment
 from connhub.connections import listing
 from connhub.connections.bundles import exporting
 from connhub.connections.forms import FilterForm
 from connhub.connections.management.asking import ask_passphrase, person, stop
 from connhub.connections.models import Connection
 from connhub.errors import Refusal
-from connhub.services.models import Service
 from connhub.vault import passphrase
 
 
@@ -67,10 +65,7 @@ def _wanted(who, link_names, query):
         return found
     if not query:
         return theirs
-    services = Service.objects.filter(pk__in=theirs.values("service"))
-    filters = FilterForm(
-        QueryDict(query), services=services, environments=Environment.objects.all()
-    )
+    filters = FilterForm.over(QueryDict(query), theirs)
     if not filters.is_valid() or set(QueryDict(query)) - set(filters.fields):
         raise stop("--filter makes no sense. Copy what stands after the ? in the listing's URL.")
     return listing.filtered(theirs, filters.wanted, who)

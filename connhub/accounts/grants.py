@@ -1,6 +1,11 @@
+"""Rows that say who administers an object: the base of those beside each model that is shared."""
+
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.db import models
 from guardian.models import GroupObjectPermissionBase, UserObjectPermissionBase
+
+PREFIX = "administer_"
 
 
 class Granted(models.Model):
@@ -18,6 +23,9 @@ class Granted(models.Model):
 class UserGrant(Granted, UserObjectPermissionBase):
     """That a person administers one object; subclasses name the object."""
 
+    # A super admin's own doing, undone in one click.
+    to_self = models.BooleanField(default=False)
+
     class Meta(UserObjectPermissionBase.Meta):
         abstract = True
         default_permissions = ()
@@ -31,3 +39,13 @@ class TeamGrant(Granted, GroupObjectPermissionBase):
         abstract = True
         default_permissions = ()
         indexes = [models.Index(fields=["group", "permission"])]
+
+
+def lock_admins() -> None:
+    """Let nobody else change who administers what until the commit.
+
+    Whoever takes this lock takes it before any other.
+    """
+    # The rows that every grant points at; a foreign key's own lock on them is not in the way.
+    kinds = Permission.objects.filter(codename__startswith=PREFIX).order_by("pk")
+    list(kinds.select_for_update(of=("self",), no_key=True).values_list("pk"))

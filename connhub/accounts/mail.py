@@ -1,0 +1,31 @@
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from . import tasks
+from .models import Letter
+
+NO_SERVER = ("dummy", "console")
+
+
+def is_set_up() -> bool:
+    """Whether letters reach anybody; where they don't, pages show what they would have said."""
+    return settings.EMAIL_BACKEND.split(".")[-2] not in NO_SERVER
+
+
+def send(to: str, subject: str, template: str, context: Mapping[str, Any]) -> None:
+    """Write a letter to one address, sent in the background once the transaction commits.
+
+    `template` is a plain text one. Where no mail server is set up nothing is written.
+    """
+    if not is_set_up():
+        return
+    letter = Letter(to=to, subject=" ".join(subject.split())[:200], next_try_at=timezone.now())
+    letter.body.put(render_to_string(template, dict(context), using="letters"))
+    letter.save(force_insert=True)
+    # What can't be queued now the worker finds by itself.
+    transaction.on_commit(lambda: tasks.deliver_letter(str(letter.pk)), robust=True)

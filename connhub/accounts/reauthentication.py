@@ -1,0 +1,73 @@
+"""What matters most is done only by somebody who said within ten minutes who they are."""
+
+import base64
+import binascii
+from functools import wraps
+
+from django.http import QueryDict
+from django.shortcuts import render
+from django.views.decorators.debug import sensitive_post_parameters
+
+from connhub.htmx import HttpResponseSeeOther, swap
+from connhub.middleware import StaleForm
+from connhub.vault.keyring import CantOpen, Place, digest, open_sealed, seal
+
+from . import proof
+from .forms import ProofForm
+
+HELD = "proof-held"
+
+
+def recently_authenticated(view):
+    """For a view that wants a recent sign-in or re-entered password: asks first, then goes on.
+
+    A form that was sent meanwhile is held, sealed, by the page that asks, and then taken as it was
+    sent. Uploaded files can't be held: open such a form by a GET that asks already.
+    """
+
+    @wraps(view)
+    @sensitive_post_parameters()
+    def ask_first(request, *args, **kwargs):
+        asked = HELD in request.POST
+        if not proof.is_recent(request):
+            form = ProofForm(request, request.POST if asked else None, prefix="proof")
+            if not form.is_valid():
+                return _ask(request, form)
+            proof.note(request)
+        if asked:
+            held = _held(request)
+            if held is None:
+                return HttpResponseSeeOther(request.get_full_path())
+            request.POST = held
+        return view(request, *args, **kwargs)
+
+    return ask_first
+
+
+def _ask(request, form):
+    held = request.POST.get(HELD, "") if HELD in request.POST else _hold(request)
+    response = render(request, "accounts/reauthenticate.html", {"form": form, "held": held})
+    return swap(response, "#dialog", "innerHTML") if request.htmx else response
+
+
+def _hold(request) -> str:
+    """What was sent, sealed for this page in this session; "" if nothing was."""
+    if request.method != "POST":
+        return ""
+    sent = request.POST.copy()
+    sent.pop("csrfmiddlewaretoken", None)
+    return base64.b64encode(seal(sent.urlencode().encode(), _place(request))).decode()
+
+
+def _held(request) -> QueryDict | None:
+    text = request.POST[HELD]
+    if not text:
+        return None
+    try:
+        return QueryDict(open_sealed(base64.b64decode(text, validate=True), _place(request)))
+    except (binascii.Error, CantOpen):
+        raise StaleForm from None
+
+
+def _place(request) -> Place:
+    return Place("form", digest(request.session.session_key), request.get_full_path(), 1)

@@ -1,0 +1,1 @@
+"""Telling providers that tokens of theirs are done with."""

@@ -1,0 +1,150 @@
+"""What is done about many things at once: what came of each is said."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.urls import reverse
+
+from connhub.accounts.models import Environment, User
+from connhub.connections import lifecycle, login_users, reauthorizing, tasks
+from connhub.connections.bulk import GONE, USED_LATELY
+from connhub.connections.impact import used_lately
+from connhub.connections.models import Connection, Credential
+from connhub.errors import Link, Refusal
+from connhub.sharing import transferring
+from connhub.sharing.admins import Admin
+
+from .. import keys
+from ..models import IntegrationKey
+from .rows import to_self
+
+NOT_THEIRS = "They don't administer it any more."
+NOBODY_ELSE = "Nobody else administers it. Transfer it first."
+NOT_YOURS = "You don't administer it. Share it to yourself first: its admins see that."
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it for one thing."""
+
+    thing: Any
+    done: bool
+    text: str
+    links: Sequence[Link] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What may be done; `breaks` says what would stop, and `button` what a row's button says."""
+
+    label: str
+    run: Callable[..., list[Outcome]]
+    breaks: str = ""
+    takes_admins: bool = False
+    is_dangerous: bool = False
+
+
+def transfer(things: Sequence[Any], *, person: User, to: Sequence[Admin], by: User) -> list:
+    """Make others admins instead of the person. Raises: as `transferring.transfer` does."""
+    if not things:
+        return []
+    found = type(things[0])._default_manager.filter(pk__in=[thing.pk for thing in things])
+    theirs = transferring.transfer(found, person=person, to=to, by=by)
+    done = {each.pk for each in theirs}
+    said = f"Transferred to {', '.join(map(str, to))}."
+    return [
+        Outcome(thing, thing.pk in done, said if thing.pk in done else NOT_THEIRS)
+        for thing in things
+    ]
+
+
+def ask(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome]:
+    """Ask the other admins to authorize anew. Raises: as `reauthorizing.ask` does."""
+    connections = {each.connection_id: each.connection for each in things}
+    asked = reauthorizing.ask(list(connections.values()), person=person, by=by)
+    done, transferring_url = "Its admins are asked.", _page(person, "alone")
+    return [
+        Outcome(each, True, done)
+        if each.connection_id in asked
+        else Outcome(each, False, NOBODY_ELSE, [("Administered alone", transferring_url)])
+        for each in things
+    ]
+
+
+def revoke(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome]:
+    """Revoke each, but what the highest environment used lately: that asks for its link name."""
+    busy = used_lately(each.connection for each in things)
+    outcomes = [_revoke(each, busy, by) for each in things]
+    tasks.tell_providers()
+    return outcomes
+
+
+def _revoke(credential: Credential, busy: set[int], by: User) -> Outcome:
+    connection = credential.connection
+    if connection.pk in busy:
+        text = USED_LATELY.format(Environment.objects.order_by("position").last())
+        url = reverse("connections:revoke", args=[connection.link_name])
+        return Outcome(credential, False, text, [("Revoke", url)])
+    try:
+        lifecycle.revoke(connection, by=by, environment=credential.environment, later=True)
+    except PermissionDenied:
+        return Outcome(credential, False, NOT_YOURS, [to_self(connection)])
+    except Connection.DoesNotExist:
+        return Outcome(credential, False, GONE)
+    except Refusal as refusal:
+        return Outcome(credential, False, refusal.text, refusal.links)
+    return Outcome(credential, True, "Revoked.")
+
+
+def end(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome]:
+    """End the person's own sign-ins. Raises: as `login_users.end` does."""
+    chosen = Credential.objects.filter(pk__in=[each.pk for each in things])
+    ended = {each.pk for each in login_users.end(chosen, of=person, by=by)}
+    tasks.tell_providers()
+    return [
+        Outcome(each, each.pk in ended, "Revoked." if each.pk in ended else GONE) for each in things
+    ]
+
+
+def revoke_keys(things: Sequence[IntegrationKey], *, person: User, by: User) -> list[Outcome]:
+    """End each key: the next call with it fails."""
+    return [_revoke_key(key, by) for key in things]
+
+
+def _revoke_key(key: IntegrationKey, by: User) -> Outcome:
+    try:
+        keys.revoke(key, by=by)
+    except Refusal as refusal:
+        return Outcome(key, False, refusal.text)
+    return Outcome(key, True, "Revoked.")
+
+
+def _page(person: User, kind: str) -> str:
+    return f"{reverse('leaving', args=[person.pk])}?kind={kind}"
+
+
+ACTIONS = {
+    "transfer": Action("Transfer", transfer, takes_admins=True),
+    "ask": Action("Ask to re-authorize", ask),
+    "revoke": Action(
+        "Revoke",
+        revoke,
+        "Their secrets are destroyed here and at the services, and calls over them fail at once. "
+        "One for all environments takes its connection's others along.",
+        is_dangerous=True,
+    ),
+    "end": Action(
+        "Revoke",
+        end,
+        "These sign-ins are destroyed here and at the services: calls in this person's name fail.",
+        is_dangerous=True,
+    ),
+    "revoke_keys": Action(
+        "Revoke key",
+        revoke_keys,
+        "The very next call with these keys fails. New keys have to take their place.",
+        is_dangerous=True,
+    ),
+}

@@ -1,0 +1,204 @@
+"""What is still a person's, by kind: each a queryset, so that a page and a count are quick."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import CharField, Q, QuerySet
+from django.db.models.functions import Cast, Lower
+from django.urls import reverse
+
+from connhub.accounts.models import User
+from connhub.accounts.people import Left
+from connhub.connections.models import Connection, Credential
+from connhub.paging import Order
+from connhub.sharing import roles
+from connhub.sharing.kinds import kinds as shared_kinds
+
+from ..models import Integration, IntegrationKey
+
+MOST = 500
+KEY = re.compile(r"[0-9]{1,18}|[0-9a-f-]{36}")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Things of one kind: `words` count one and many, `about` says what becomes of them."""
+
+    name: str
+    label: str
+    words: tuple[str, str]
+    about: str
+    found: Callable[[User], QuerySet]
+    order: Order
+    actions: tuple[str, ...]
+
+    def first(self, person: User) -> list[Any]:
+        """As many as are done in one go, in the order of the page."""
+        ordered = self.found(person).order_by(self.order.key, self.order.unique)
+        return list(ordered[:MOST])
+
+    def named(self, person: User, keys: Collection[str]) -> list[Any]:
+        """Those with these keys; none, if one of the keys can't be one."""
+        if not all(KEY.fullmatch(key) for key in keys):
+            return []
+        found = self.found(person).order_by(self.order.key, self.order.unique)
+        try:
+            return list(found.filter(pk__in=keys))
+        except (ValueError, ValidationError):  # the key of something of another kind
+            return []
+
+
+def _direct(person: User, model: Any) -> Q:
+    mine = roles.user_grants(model).filter(user=person)
+    return Q(pk__in=mine.values("content_object"))
+
+
+def _alone(person: User, model: Any) -> Q:
+    """By themself or through a team that nobody else active is in."""
+    return roles.administered_by(person, model) & roles.unadministered(model, without=person)
+
+
+def alone(person: User) -> QuerySet[Connection]:
+    return Connection.objects.live().filter(_alone(person, Connection))
+
+
+def with_others(person: User) -> QuerySet[Connection]:
+    others = ~roles.unadministered(Connection, without=person)
+    return Connection.objects.live().filter(_direct(person, Connection), others)
+
+
+def services(person: User) -> QuerySet:
+    live = shared_kinds["service"].live()
+    return live.filter(_direct(person, live.model) | _alone(person, live.model))
+
+
+def integrations(person: User) -> QuerySet[Integration]:
+    return Integration.objects.filter(
+        _direct(person, Integration) | _alone(person, Integration)
+    ).select_related("project")
+
+
+def connected(person: User) -> QuerySet[Credential]:
+    """The connections' own credentials that the person authorized or typed in."""
+    own = Credential.objects.own().live().filter(connection__deleted_at=None)
+    return _with_tie(own.filter(connected_by=person))
+
+
+def sign_ins(person: User) -> QuerySet[Credential]:
+    theirs = Credential.objects.live().filter(user=person, connection__deleted_at=None)
+    return _with_tie(theirs)
+
+
+def _with_tie(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
+    whole = credentials.select_related("connection__service", "environment").defer("payload")
+    return whole.annotate(tie=Cast("pk", CharField()))
+
+
+def keys(person: User) -> QuerySet[IntegrationKey]:
+    """Those that they issued and that work still, whoever has them."""
+    issued = IntegrationKey.objects.usable().filter(issued_by=person)
+    issued = issued.select_related("integration", "environment")
+    return issued.annotate(tie=Cast("pk", CharField()))
+
+
+_BY_CONNECTION = Order("connection", Lower("connection__name"), "tie")
+_BY_NAME = Order("name", Lower("name"), "link_name")
+_BY_SLUG = Order("name", Lower("name"), "slug")
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "alone",
+            "Administered alone",
+            ("connection that they alone administer", "connections that they alone administer"),
+            "Nobody else active administers these. They have to be transferred first.",
+            alone,
+            _BY_NAME,
+            ("transfer",),
+        ),
+        Kind(
+            "with_others",
+            "With others",
+            ("connection that others administer, too", "connections that others administer, too"),
+            "These have other admins. Transferring puts somebody else into the place of this one.",
+            with_others,
+            _BY_NAME,
+            ("transfer",),
+        ),
+        Kind(
+            "services",
+            "Custom services",
+            ("custom service that they administer", "custom services that they administer"),
+            "Custom services that they may edit, share and delete.",
+            services,
+            _BY_SLUG,
+            ("transfer",),
+        ),
+        Kind(
+            "integrations",
+            "Integrations",
+            ("integration that they administer", "integrations that they administer"),
+            "Integrations whose members, keys and connections they look after.",
+            integrations,
+            _BY_SLUG,
+            ("transfer",),
+        ),
+        Kind(
+            "connected",
+            "Connected by them",
+            (
+                "credential that they authorized or typed in",
+                "credentials that they authorized or typed in",
+            ),
+            "These go on working with what they authorized with their outside account or typed in, "
+            "until somebody reconnects or revokes them. What came by a connect link isn't among "
+            "them: it is somebody else's.",
+            connected,
+            _BY_CONNECTION,
+            ("ask", "revoke"),
+        ),
+        Kind(
+            "sign_ins",
+            "Their sign-ins",
+            ("sign-in of their own", "sign-ins of their own"),
+            "Credentials for calls in their own name. They end with the account, or now.",
+            sign_ins,
+            _BY_CONNECTION,
+            ("end",),
+        ),
+        Kind(
+            "keys",
+            "Keys issued",
+            ("integration key that they issued", "integration keys that they issued"),
+            "Keys that still work, whoever has them now. They don't end with the account.",
+            keys,
+            Order("name", Lower("name"), "tie"),
+            ("revoke_keys",),
+        ),
+    )
+}
+
+
+def counts(person: User) -> dict[str, int]:
+    """How many of each kind, in a query for each."""
+    return {name: kind.found(person).count() for name, kind in KINDS.items()}
+
+
+def left(person: User) -> list[Left]:
+    """What deactivating would leave behind, of each kind that there is some of."""
+    url = reverse("leaving", args=[person.pk])
+    stuck = services(person).filter(roles.unadministered(services(person).model, without=person))
+    return [
+        Left(
+            count,
+            KINDS[name].words[count > 1],
+            f"{url}?kind={name}",
+            blocks=name == "alone" or (name == "services" and stuck.exists()),
+        )
+        for name, count in counts(person).items()
+        if count
+    ]

@@ -1,0 +1,42 @@
+"""One process that shrinks who administers what: `python -m tests.sharing.removing WHAT WHO BY`.
+
+WHAT is `admin` (of the connection "billing"), `account` or `member` (of the only team); WHO and BY
+are e-mail addresses. It says "ready", waits for a line and then says what came of it.
+"""
+
+import sys
+
+import django
+
+django.setup()
+
+from django.core.exceptions import PermissionDenied  # noqa: E402 - wants the apps
+
+from connhub.accounts import people, teams  # noqa: E402
+from connhub.accounts.models import Team, User  # noqa: E402
+from connhub.connections.models import Connection  # noqa: E402
+from connhub.errors import Refusal  # noqa: E402
+from connhub.sharing import admins  # noqa: E402
+
+
+def main(what: str, who: str, by: str) -> None:
+    person, actor = User.objects.get(email=who), User.objects.get(email=by)
+    connection = Connection.objects.get(link_name="billing")
+    print("ready", flush=True)
+    sys.stdin.readline()
+    try:
+        if what == "admin":
+            admins.remove(connection, person, by=actor)
+        elif what == "account":
+            people.deactivate(person, by=actor)
+        else:
+            teams.remove_member(Team.objects.get(), person, by=actor)
+        print("done", flush=True)
+    except Refusal as refusal:
+        print(refusal.code, flush=True)
+    except PermissionDenied:
+        print("denied", flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

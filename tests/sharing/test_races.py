@@ -1,0 +1,81 @@
+"""Several at once, each a process of its own, and still one admin stays."""
+
+import os
+import subprocess
+from contextlib import ExitStack
+
+import pytest
+from django.db import connection as database
+
+from connhub.accounts.models import Team
+from connhub.connections.models import Connection
+from connhub.sharing import roles
+from tests.servers.process import ROOT, python
+
+pytestmark = pytest.mark.django_db(transaction=True)
+ADA, BOB, EVE, ROOT_ = (f"{name}@acme.example" for name in ("ada", "bob", "eve", "root"))
+
+
+def environment() -> dict[str, str]:
+    """For a process on the database of the tests."""
+    at = database.settings_dict
+    url = f"sqlite:///{at['NAME']}"
+    if database.vendor == "postgresql":
+        url = f"postgres://{at['USER']}:{at['PASSWORD']}@{at['HOST']}:{at['PORT']}/{at['NAME']}"
+    return os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def at_once(*wanted: tuple[str, str, str]) -> list[str]:
+    """What comes of each when all begin at the same moment."""
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(
+                subprocess.Popen(
+                    python("tests.sharing.removing", *arguments),
+                    env=environment(), cwd=ROOT, text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                )
+            )
+            for arguments in wanted
+        ]  # fmt: skip
+        assert [process.stdout.readline() for process in processes] == ["ready\n"] * len(wanted)
+        for process in processes:
+            process.stdin.write("\n")
+            process.stdin.flush()
+        return [process.stdout.read().strip() for process in processes]
+
+
+def staying() -> list[str]:
+    return sorted(map(str, roles.admins(Connection.objects.get())))
+
+
+def test_of_two_who_remove_each_other_one_stays(connection):
+    said = at_once(("admin", BOB, ADA), ("admin", ADA, BOB))
+
+    assert sorted(said) == ["denied", "done"]
+    assert len(staying()) == 1
+
+
+def test_of_two_who_leave_one_stays(connection):
+    said = at_once(("admin", ADA, ADA), ("admin", BOB, BOB))
+
+    assert sorted(said) == ["done", "last-admin"]
+    assert len(staying()) == 1
+
+
+def test_of_two_accounts_that_end_one_stays(connection, root):
+    said = at_once(("account", ADA, ROOT_), ("account", BOB, ROOT_))
+
+    assert sorted(said) == ["done", "last-admin"]
+    assert len(staying()) == 1
+
+
+def test_of_an_account_a_grant_and_a_team_that_go_at_once_one_stays(connection, ada, eve, root):
+    team = Team.objects.create(name="Data")
+    team.user_set.add(eve)
+    roles.grant(connection, team, by=ada)
+
+    said = at_once(("account", ADA, ROOT_), ("admin", BOB, BOB), ("member", EVE, ROOT_))
+
+    assert sorted(said) == ["done", "done", "last-admin"]
+    assert len(staying()) == 1

@@ -1,0 +1,469 @@
+"""SECURITY 7.1: the table of permissions, every URL held against it, and the page that prints it."""
+
+import ast
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.test import Client
+from django.urls import resolve
+from django.utils import timezone
+
+from connhub import context
+from connhub.accounts import environments, invitations
+from connhub.accounts.models import Invitation, Role, Team, User
+from connhub.accounts.permissions import IN_WORDS, TABLE, Rule, Who, may, require
+from connhub.audit.models import Event
+from connhub.connections import lifecycle, login_users
+from connhub.connections.bulk_tests import testing as bulk
+from connhub.connections.connect_links import making
+from connhub.connections.models import Connection, SavedView
+from connhub.services.models import OAuthApp, Service
+from connhub.sharing import roles
+from connhub.sharing.kinds import kinds
+from connhub.usage import keys, projects, registration
+from connhub.usage import policies as usage_policies
+from connhub.usage.models import Integration
+
+from .every_url import Page, pages, patterns
+from .factories import IntegrationFactory, UserFactory, connect
+
+HOUSE = Path(__file__).parent.parent
+METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
+
+# --- The table --------------------------------------------------------------------------------------
+
+
+def test_what_the_table_does_not_name_is_denied(ada):
+    assert not may(ada, "connection.eat")
+    with pytest.raises(PermissionDenied):
+        require(ada, "connection.eat")
+
+
+def test_nobody_who_is_deactivated_may_do_anything(ada, connection):
+    ada.is_active = False
+
+    assert not any(may(ada, action, connection) for action in TABLE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "state", "holds"),
+    [
+        (Rule(Who.EVERYBODY), {"revoked"}, True),
+        (Rule(Who.EVERYBODY), {"revoked", "deleted"}, False),
+        (Rule(Who.EVERYBODY, only=("deleted",)), {"revoked", "deleted"}, True),
+        (Rule(Who.EVERYBODY, only=("deleted",)), {"revoked"}, False),
+        (Rule(Who.EVERYBODY, never=("revoked",)), {"revoked"}, False),
+        (Rule(Who.EVERYBODY, never=("revoked",)), {"connected"}, True),
+        (Rule(Who.EVERYBODY, of="lowest"), {"lowest"}, True),
+        (Rule(Who.EVERYBODY, of="lowest"), set(), False),
+    ],
+)
+def test_a_rule_holds_in_some_states(rule, state, holds):
+    assert rule.holds_in(frozenset(state)) == holds
+
+
+def test_what_passes_with_time_denies_nobody_and_offers_nothing(ada, connection):
+    require(ada, "connection.enable", connection)
+
+    assert not may(ada, "connection.enable", connection)
+
+
+def test_to_what_is_deleted_nothing_is_done_but_restoring(ada, connection):
+    connection.deleted_at = timezone.now()
+
+    assert [action for action in TABLE if action.startswith("connection.")
+            and may(ada, action, connection)] == ["connection.restore"]  # fmt: skip
+    with pytest.raises(PermissionDenied):
+        require(ada, "connection.rename", connection)
+
+
+def asked_for() -> set[str]:
+    """Every action that the code asks the table for."""
+    return {action for path in (HOUSE / "connhub").rglob("*.py") for action in asked_in(path)}
+
+
+def asked_in(path: Path) -> Iterator[str]:
+    kind = "integration" if "usage" in path.parts else "connection"
+    shared = kinds if "sharing" in path.relative_to(HOUSE).parts else ()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+        if name in ("may", "require", "locked_for") and isinstance(node.args[1], ast.Constant):
+            yield node.args[1].value
+        if name in ("may", "require") and isinstance(node.args[1], ast.JoinedStr):
+            yield from (f"{each}{node.args[1].values[-1].value}" for each in shared)
+        if name == "administered":
+            yield from (f"{kind}.{k.value.value}" for k in node.keywords if k.arg == "to")
+
+
+def test_the_code_asks_for_nothing_but_what_the_table_names():
+    assert asked_for() - TABLE.keys() == set()
+
+
+def test_the_table_names_nothing_that_nobody_asks_for():
+    assert TABLE.keys() - asked_for() - set(HELD_BY_QUERYSETS) == set()
+
+
+# --- Querysets that hold a rule -----------------------------------------------------------------------
+
+HELD_BY_QUERYSETS = {
+    "connection.see": lambda person: Connection.objects.visible_to(person),
+    "connection.export": lambda person: Connection.objects.administered_by(person),
+    "connection.use": lambda person: usage_policies.usable_connections(person),
+    "integration.see": lambda person: Integration.objects.visible_to(person),
+    "account.audit": lambda person: Event.objects.filter(pk=0),  # by the view alone
+}
+
+
+@pytest.mark.parametrize("action", [a for a in HELD_BY_QUERYSETS if a != "account.audit"])
+def test_querysets_say_what_the_table_says(cast, things, action):
+    for person in cast.values():
+        held = HELD_BY_QUERYSETS[action](person)
+        everything = held.model._default_manager.all()
+        allowed = {thing for thing in everything if may(person, action, thing)}
+        if person.is_active:
+            assert set(held) == allowed, f"{action} of {person}"
+
+
+# --- Every URL, every subject, every method -----------------------------------------------------------
+
+
+@pytest.fixture
+def cast(ada, bob, eve, root, connection):
+    """People who are something else each to what there is."""
+    team = Team.objects.create(name="Sales")
+    cast = {
+        "owner": ada,
+        "other admin": bob,
+        "team's member": UserFactory(name="Ted"),
+        "super admin": root,
+        "super admin with it": UserFactory(name="Rita", role=Role.SUPER_ADMIN),
+        "integration's member": UserFactory(name="Ines"),
+        "role admin": UserFactory(name="Alan", role=Role.ADMIN),
+        "member": eve,
+        "deactivated": UserFactory(name="Dora", role=Role.SUPER_ADMIN, is_active=False),
+    }
+    cast["team's member"].groups.add(team)
+    for grantee in (team, cast["super admin with it"], cast["deactivated"]):
+        roles.grant(connection, grantee, by=ada)
+    return cast
+
+
+@pytest.fixture
+def things(cast, ada, connection):
+    """What the URLs lead to, by the argument."""
+    ines = cast["integration's member"]
+    integration = IntegrationFactory(slug="invoices")
+    roles.grant(integration, ada, by=ada)
+    registration.register(integration, [connection], by=ada)
+    projects.add_member(integration, ines, by=ada)
+    key, _ = keys.issue(integration, environments.lowest(), name="Nightly", by=ada)
+    service = connection.service
+    OAuthApp.objects.create(service=service, shared=True, client_id="shared")
+    own = connect(ada, name="Own", link_name="own_keys", secrets={}, login_user=True)
+    theirs = login_users.sign_in(own, {"key_1": "k"}, by=ada)
+    lifecycle.delete(connect(ada, name="Gone", link_name="gone"), by=ada)
+    link, _ = making.make(connection, environment=None, by=ada)
+    invitations.invite("new@acme.example", role="member", by=cast["super admin"])
+    run = bulk.start(Connection.objects.administered_by(ada), by=ada, enqueue=lambda *_: None)
+    return {
+        "link_name": ["billing"],
+        "profile/.link_name": ["own_keys"],
+        "connections:restore.link_name": ["gone"],
+        "connections:remove_sign_in.link_name": ["own_keys"],
+        "connections:sign_ins.link_name": ["own_keys"],
+        "connections:remove_sign_in.pk": [theirs.pk],
+        "integrations/.slug": ["invoices"],
+        "environments/.slug": ["development"],
+        "connections:environment.slug": ["development"],
+        "connections:drop_environment.slug": ["development"],
+        "slug": [service.slug],
+        "service": [service.slug],
+        "connections/try/.pk": [service.operations.create(method="GET", path="/me").pk],
+        "connections:delete_view.pk": [
+            SavedView.objects.create(user=ada, name="A", query="q=a").pk
+        ],
+        "connections:one_bulk_test.pk": [run.pk],
+        "connections:one_import.pk": [NOTHING],
+        "connections:withdraw_connect_link.pk": [link.pk],
+        "connect_link.pk": [NOTHING],
+        "people/.pk": [cast["member"].pk],
+        "people/invitations/.pk": [Invitation.objects.get().pk],
+        "token": ["nothing"],
+        "ref": ["nothing"],
+        "link_token": ["chl_nothing"],
+        "other_account.pk": [NOTHING],
+        "connections/.key": ["billing"],
+        "services/.key": [service.slug],
+        "connection_share:remove_person.pk": [User.objects.get(name="Bob").pk],
+        "connection_share:remove_team.pk": [Team.objects.get().pk],
+        "teams/.pk": [Team.objects.get().pk],
+        "person": [cast["team's member"].pk],
+        "usage:remove_member.pk": [ines.pk],
+        "person_access.pk": [ines.pk],
+        "usage:revoke_key.pk": [key.pk],
+        **{name: ["anything"] for name in ("name", "app", "url", "rest")},
+        **{name: ["1"] for name in (".pk", "pk", "object_id", "content_type_id")},
+        "app_label": ["connections"],
+        "sequence": [Event.objects.latest("sequence").sequence],
+        "format": ["csv"],
+    }
+
+
+NOTHING = "00000000-0000-0000-0000-000000000000"
+# Answered without asking who somebody is; or asked for a key instead of a person.
+OPEN = {
+    "accounts:setup", "accounts:sign_in", "accounts:sign_in_code", "accounts:sso_failed",
+    "accounts:forgotten_password", "accounts:invitation_link", "accounts:reset_link", "healthz",
+    "readyz",
+}  # fmt: skip
+# Nothing here, for anybody: single sign-on is not set up, and the session is none of theirs.
+NOT_HERE = {"accounts:sso", "accounts:sso_callback", "accounts:end_session"}
+# For those whom somebody sent a link; to everybody else, they say that it can't be used.
+BY_LINK = {
+    "open_connect_link", "connect_link", "accounts:invitation", "accounts:new_password",
+}  # fmt: skip
+PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")}
+# For everybody who is signed in: what they show is what the person may see.
+EVERYBODY = {
+    "accounts:sessions", "accounts:end_other_sessions", "accounts:second_factor",
+    "accounts:confirm_second_factor", "accounts:recovery_codes", "accounts:second_factor_off",
+    "accounts:letters", "home", "accounts:sign_out", "accounts:settings", "accounts:profile", "accounts:password",
+    "accounts:environments", "connections:list", "connections:gallery", "connections:new",
+    "connections:bulk_action", "connections:bulk_test", "connections:saved_views",
+    "connections:columns", "connections:keys", "connections:export", "connections:import",
+    "connections:deleted", "connections:try_operation", "oauth_callback", "readiness", "expiry",
+    "services:list", "services:detail", "usage:integrations", "profile_connections", "sign_ins",
+    "profile_access",
+}  # fmt: skip
+# Only the one who began it finds it; here that is nobody, or the owner.
+OWN = {
+    "connections:delete_view", "connections:one_import", "connections:one_bulk_test",
+    "other_account",
+}  # fmt: skip
+# One who may do it finds it; nobody else does, whatever they see.
+FOUND_BY = {
+    "sign_in_to": "connection.use",
+    "remove_sign_in": "connection.use",
+    "connections:restore": "connection.restore",
+}
+DEMANDED = {
+    "accounts:add_environment": "environment.change",
+    "accounts:rename_environment": "environment.change",
+    "accounts:move_environment": "environment.change",
+    "accounts:remove_environment": "environment.change",
+    "accounts:sign_in_rules": "account.administer",
+    "accounts:people": "account.administer",
+    "accounts:person": "account.administer",
+    "accounts:invite": "account.administer",
+    "accounts:send_invitation": "account.administer",
+    "accounts:withdraw_invitation": "account.administer",
+    "accounts:change_role": "account.administer",
+    "accounts:deactivate": "account.administer",
+    "accounts:reactivate": "account.administer",
+    "accounts:reset_password": "account.administer",
+    "accounts:reset_factor": "account.administer",
+    "accounts:teams": "team.change",
+    "accounts:new_team": "team.change",
+    "accounts:team": "team.change",
+    "accounts:rename_team": "team.change",
+    "accounts:add_team_members": "team.change",
+    "accounts:remove_team_member": "team.change",
+    "accounts:delete_team": "team.change",
+    "team_shares": "team.change",
+    "audit:log": "account.audit",
+    "audit:event": "account.audit",
+    "audit:export": "account.audit",
+    "connection_usage": "connection.see",
+    "connection_access": "connection.see",
+    "person_access": "account.administer",
+    "leaving": "account.administer",
+    "leaving_act": "account.administer",
+    "connection_replace": "connection.replace",
+    "connection_availability": "connection.make_available",
+    "connections:summary": "connection.see",
+    "connections:guide": "connection.see",
+    "connections:activity": "connection.see",
+    "connections:edit": "connection.edit",
+    "connections:rename": "connection.rename",
+    "connections:authorize": "connection.reconnect",
+    "connections:test": "connection.test",
+    "connections:sign_ins": "connection.see",
+    "connections:remove_sign_in": "connection.remove_sign_in",
+    "connections:send_connect_link": "connection.send_connect_link",
+    "connections:withdraw_connect_link": "connection.send_connect_link",
+    "connections:revoke": "connection.revoke",
+    "connections:disable": "connection.disable",
+    "connections:enable": "connection.enable",
+    "connections:duplicate": "connection.duplicate",
+    "connections:reconnect": "connection.reconnect",
+    "connections:rotate": "connection.rotate",
+    "connections:environment": "connection.set_environment",
+    "connections:drop_environment": "connection.set_environment",
+    "connections:delete": "connection.delete",
+    "connections:try_service": "service.create",
+    "services:new": "service.create",
+    "services:register": "service.create",
+    "services:edit": "service.edit",
+    "services:listed": "service.list",
+    "services:delete": "service.delete",
+    "services:app": "service.set_app",
+    "services:remove_app": "service.set_app",
+    "usage:create": "integration.create",
+    "usage:connections": "integration.see",
+    "usage:register": "integration.register",
+    "usage:deregister": "integration.register",
+    "usage:flows": "integration.see",
+    "usage:members": "integration.see",
+    "usage:add_member": "integration.change_members",
+    "usage:remove_member": "integration.change_members",
+    "usage:keys": "integration.see",
+    "usage:issue_key": "integration.issue_key",
+    "usage:revoke_key": "integration.revoke_key",
+}
+for _kind in kinds:
+    DEMANDED |= {
+        f"{_kind}_share:admins": f"{_kind}.see_admins",
+        f"{_kind}_share:add": f"{_kind}.share",
+        f"{_kind}_share:remove_person": f"{_kind}.share",
+        f"{_kind}_share:remove_team": f"{_kind}.share",
+        f"{_kind}_share:to_self": f"{_kind}.share_to_self",
+        f"{_kind}_share:undo": f"{_kind}.see_admins",
+    }
+# The connection there is for all environments, so its credentials take more than being its admin.
+FOR_ALL_ENVIRONMENTS = {
+    *("connections:authorize", "connections:reconnect", "connections:rotate"),
+    "connections:send_connect_link",
+}
+# What a page is asked for, where it finds nothing without.
+QUERY = {"connections:try_service": "?type=api_key"}
+
+
+def thing_at(page: Page, things: dict[str, list]) -> Connection | Integration | Service | None:
+    """What the page is about, as far as rules go."""
+    kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
+    found = resolve(page.url).kwargs
+    if kind == "connection" and (name := found.get("link_name", found.get("key"))):
+        return Connection.objects.get(link_name=name)
+    if kind == "integration" and "slug" in found:
+        return Integration.objects.get(slug=found["slug"])
+    if kind == "service" and (slug := found.get("slug", found.get("key"))):
+        return Service.objects.get(slug=slug)
+    return None
+
+
+def expected(page: Page, person: User | None, things: dict[str, list]) -> set[int]:
+    """The statuses that the table leads to for somebody; empty: any that refuses nothing."""
+    if page.name in PROGRAMS - {"api-1:openapi-view"}:
+        return {401, 404, 405} if page.name != "api-1:openapi-json" else set()
+    if page.name in OPEN:
+        return set()
+    if page.name in BY_LINK:
+        return {410}
+    if page.name == "accounts:end_session" and (person is None or not person.is_active):
+        return {302}
+    if page.name in NOT_HERE:
+        return {404}
+    if person is None or not person.is_active:
+        return {302}
+    if page.name.startswith("admin:"):
+        return in_admin(page) if may(person, "account.administer") else {404}
+    if page.name in OWN:
+        owns = person.email == "ada@acme.example" and NOTHING not in page.url
+        return set() if owns else {404}
+    thing = thing_at(page, things)
+    if page.name in FOUND_BY:
+        return set() if may(person, FOUND_BY[page.name], thing) else {404}
+    if page.name in FOR_ALL_ENVIRONMENTS and may(person, DEMANDED[page.name], thing):
+        return set() if may(person, "environment.connect_in") else {403}
+    if page.name in DEMANDED:
+        return refusal(person, DEMANDED[page.name], thing)
+    assert page.name in {*EVERYBODY, "api-1:openapi-view"}, f"Declare who may open {page.name}."
+    return set()
+
+
+def in_admin(page: Page) -> set[int]:
+    """Django admin is for looking: nothing is added or deleted there."""
+    return {403} if page.name.endswith(("_add", "_delete")) else {200, 302, 403, 404}
+
+
+def refusal(person, action, thing) -> set[int]:
+    kind = action.partition(".")[0]
+    if thing is not None and f"{kind}.see" in TABLE and not may(person, f"{kind}.see", thing):
+        return {404}
+    try:
+        require(person, action, thing)
+    except PermissionDenied:
+        return {403}
+    return set()
+
+
+def answers(browser: Client, page: Page) -> Iterator[tuple[str, int]]:
+    """By method; whatever a request changed is taken back, in the browser, too."""
+    cookies = dict(browser.cookies)
+    for method in METHODS:
+        browser.cookies = SimpleCookie(cookies)
+        with transaction.atomic():
+            response = getattr(browser, method)(page.url + QUERY.get(page.name, ""))
+            if response.streaming:
+                list(response.streaming_content)
+            transaction.set_rollback(True)
+        yield method, response.status_code
+    browser.cookies = SimpleCookie(cookies)
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "nobody", "owner", "other admin", "team's member", "super admin", "super admin with it",
+        "integration's member", "role admin", "member", "deactivated",
+    ],
+)  # fmt: skip
+def test_every_url_answers_as_the_table_says(cast, things, who, monkeypatch):
+    monkeypatch.setattr(context, "counted", {})  # a third of the time, and no part of an answer
+    person, browser = cast.get(who), Client(raise_request_exception=False)
+    if person:
+        browser.force_login(person)
+
+    wrong = []
+    for page in pages(things):
+        statuses = expected(page, person, things)
+        for method, status in answers(browser, page):
+            refused = status in (401, 403, 404) or status >= 500
+            fine = status in statuses or status == 405 if statuses else not refused
+            if not fine and not (method == "options" and status == 200):
+                wrong.append(f"{method} {page.url} ({page.name}): {status}, not {statuses}")
+
+    assert wrong == [], "\n".join(wrong)
+
+
+# --- The documentation ----------------------------------------------------------------------------------
+
+
+def test_the_documentation_prints_the_table():
+    printed = (HOUSE / "docs" / "permissions.md").read_text()
+
+    assert as_markdown() in printed, f"Put this into docs/permissions.md:\n{as_markdown()}"
+
+
+def as_markdown() -> str:
+    rows = ["| action | who | to which, and when |", "|---|---|---|"]
+    for action, rules in TABLE.items():
+        rows += [f"| `{action}` | {words(rule.who)} | {condition(rule)} |" for rule in rules]
+    return "\n".join(rows)
+
+
+def words(who: Who) -> str:
+    return " or ".join(IN_WORDS[subject] for subject in who)
+
+
+def condition(rule: Rule) -> str:
+    parts = [f"{rule.of} ones" if rule.of else ""]
+    parts += [f"while {' or '.join(rule.only)}"] if rule.only else []
+    parts += [f"unless {' or '.join(rule.never)}"] if rule.never else []
+    return ", ".join(part for part in parts if part)

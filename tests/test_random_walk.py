@@ -1,0 +1,521 @@
+"""A random walk over the pages, compared at each step with a small model of the rules.
+
+WALK_STEPS sets its length: by default 3,000 steps on SQLite and 1,000 on PostgreSQL. WALK_SEED
+adds another walk with a seed of one's own.
+"""
+
+import os
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import time_machine
+from axes.models import AccessAttempt
+from django.conf import settings
+from django.db import connection as database
+from django.test import Client
+from django.urls import reverse
+
+from connhub import context
+from connhub.accounts.models import Team, User
+from connhub.connections.models import (
+    Connection,
+    ConnectionTeamGrant,
+    ConnectionUserGrant,
+    Credential,
+    Settings,
+)
+from connhub.sharing import roles
+from connhub.usage.models import (
+    Availability,
+    Flow,
+    Integration,
+    IntegrationUserGrant,
+    Kind,
+    Membership,
+    Project,
+    Registration,
+)
+
+from . import rules
+from .factories import PASSWORD, AuthMethodFactory, IntegrationFactory, UserFactory, connect
+from .rules import ENVIRONMENTS, Outcome, Rules
+
+pytestmark = pytest.mark.django_db
+
+STEPS = int(os.environ.get("WALK_STEPS", 0)) or (3_000 if database.vendor == "sqlite" else 1_000)
+SEEDS = [20, *(int(seed) for seed in [os.environ.get("WALK_SEED")] if seed)]
+HTMX = {"HX-Request": "true"}
+LOOK_ROUND, REMEMBERED = 50, 12
+CAST = {
+    "Ada": "admin", "Bob": "admin", "Cy": "admin", "Eve": "member", "Mel": "member",
+    "Noa": "member", "Root": "super_admin", "Rita": "super_admin",
+}  # fmt: skip
+LOOKS = ("connections:summary", "connections:activity", "connection_usage",
+         "connection_share:admins")  # fmt: skip
+
+
+class Walk:
+    """A step is a method: it picks who, what and on what, asks the rules, and does it by a request."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.rules = Rules()
+        self.steps: deque[str] = deque(maxlen=REMEMBERED)
+        self.met: Counter[tuple[str, str]] = Counter()
+        self.made = 0
+        self.browsers: dict[str, Client] = {}
+        self.people = {name: self._person(name, role) for name, role in CAST.items()}
+        self.service = AuthMethodFactory().service
+        self._start()
+
+    def _person(self, name: str, role: str) -> User:
+        person = UserFactory(name=name, email=f"{name.lower()}@acme.example", role=role)
+        self.rules.people[name] = rules.Person(role)
+        self.browsers[name] = Client()
+        self.browsers[name].force_login(person)
+        return person
+
+    def _start(self) -> None:
+        """A team, three integrations of two projects, one of them an app, and what a flow uses."""
+        ada = self.people["Ada"]
+        Team.objects.create(name="Data").user_set.add(self.people["Cy"])
+        self.rules.teams["Data"] = {"Cy"}
+        for slug, is_app in [("orders", False), ("bills", False), ("packaged", True)]:
+            kind = Kind.APP if is_app else Kind.INTEGRATION
+            made = IntegrationFactory(slug=slug, kind=kind, project__name=f"Of {slug}")
+            roles.grant(made, ada, by=None)
+            self.rules.integrations[slug] = rules.Integration(
+                {"Ada"}, project=made.project.name, is_app=is_app
+            )
+        method = self.service.auth_methods.get()
+        used = connect(ada, method=method, name="Used", link_name="used")
+        flow = Flow.objects.create(slug="nightly", name="Nightly")
+        flow.steps.create(kind="export", name="read", connection=used)
+        self.rules.connections["used"] = rules.Connection({"Ada"}, name="Used", in_use=True)
+
+    def step(self) -> None:
+        act = self.chance.choices(ACTS, WEIGHTS)[0]
+        expected, found = act(self)
+        self.met[act.__name__, expected] += 1
+        self.steps[-1] += f": {expected}"
+        assert found == expected, self.difference(f"The page says {found}.")
+        if self.rules.people[self.who].active:
+            self.compare_seen(self.who)
+
+    # Who, what and on what
+
+    def some(self, *likely: str, otherwise: str) -> str:
+        """One of those likely, in alphabetical order as sets have none, or something senseless."""
+        return self.chance.choice(sorted(likely)) if likely else otherwise
+
+    def actor(self, able: set[str]) -> str:
+        """Mostly one who may, now and then anybody."""
+        if not able or self.chance.random() < 0.4:
+            able = set(CAST)
+        return self.some(*able, otherwise="Ada")
+
+    def super_admins(self) -> set[str]:
+        return {name for name in CAST if self.rules.has_role(name, "super_admin")}
+
+    def person(self) -> str:
+        return self.chance.choice(list(CAST))
+
+    def connection(self, *, deleted: bool = False) -> str:
+        """Mostly one of the latest, now and then one that was deleted or never was there."""
+        wanted = deleted != (self.chance.random() < 0.05)
+        found = [key for key, thing in self.rules.connections.items() if thing.deleted == wanted]
+        if self.chance.random() < 0.02:
+            return "never_there"
+        return self.chance.choice(found[-15:]) if found else "used"
+
+    def integration(self) -> str:
+        known = [*self.rules.integrations, "never-there"]
+        return self.chance.choice(known[-8:])
+
+    def team(self) -> str:
+        return self.some(*self.rules.teams, otherwise="Data")
+
+    def admins(self, link_name: str) -> set[str]:
+        thing = self.rules.connections.get(link_name)
+        return self.rules.admins_of(thing) if thing else set()
+
+    def integration_admins(self, slug: str) -> set[str]:
+        thing = self.rules.integrations.get(slug)
+        return self.rules.admins_of(thing) if thing else set()
+
+    def name(self) -> str:
+        self.made += 1
+        return self.chance.choices([f"Name {self.made}", ""], [9, 1])[0]
+
+    def new_link_name(self) -> str:
+        self.made += 1
+        bad = ["used", "Upper", "1st", "new", "", self.connection(), self.connection(deleted=True)]
+        return self.chance.choice([f"c{self.made}"] * 7 + bad)
+
+    def team_pk(self, name: str) -> int:
+        return Team.objects.filter(name=name).values_list("pk", flat=True).first() or 0
+
+    # Asking both
+
+    def expect(self, who: str, act: Callable[..., None], *wanted: Any) -> Outcome:
+        self.who = who
+        self.steps.append(f"{who} {act.__name__} {', '.join(map(repr, wanted))}")
+        return self.rules.ask(who, act, *wanted)
+
+    def post(self, url: str, /, *args: Any, **typed: Any) -> Outcome:
+        # Mostly as the pop-ups ask, which costs less than a whole page.
+        headers = self.chance.choices([HTMX, {}], [3, 1])[0]
+        response = self.browsers[self.who].post(reverse(url, args=args), typed, headers=headers)
+        return outcome(response)
+
+    def get(self, name: str, *args: Any) -> Outcome:
+        response = self.browsers[self.who].get(reverse(name, args=args))
+        return Outcome.DONE if response.status_code == 200 else outcome(response)
+
+    # Steps
+
+    def look(self):
+        thing = self.connection()
+        expected = self.expect(self.person(), self.rules.look_at_connection, thing)
+        return expected, self.get(self.chance.choice(LOOKS), thing)
+
+    def look_at_integration(self):
+        slug = self.integration()
+        expected = self.expect(self.person(), self.rules.look_at_integration, slug)
+        return expected, self.get(self.chance.choice(["usage:connections", "usage:members"]), slug)
+
+    def create(self):
+        link_name, name = self.new_link_name(), self.name()
+        environment = self.chance.choice([*ENVIRONMENTS, "", "development", "never"])
+        key = self.chance.choice(["k", "k", "k", "k", ""])
+        expected = self.expect(self.person(), self.rules.create, link_name, name, environment, key)
+        typed = {"link_name": link_name, "name": name, "environment": environment, "s_key_1": key}
+        return expected, self.post(
+            "connections:new", self.service.slug, access_mode="proxy", **typed
+        )
+
+    def rename(self):
+        thing, name = self.connection(), self.name()
+        expected = self.expect(self.actor(self.admins(thing)), self.rules.rename, thing, name)
+        return expected, self.post("connections:rename", thing, name=name)
+
+    def plain(self, what: str, *, deleted: bool = False):
+        """What takes no more than to be asked."""
+        thing = self.connection(deleted=deleted)
+        expected = self.expect(self.actor(self.admins(thing)), getattr(self.rules, what), thing)
+        return expected, self.post(f"connections:{what}", thing)
+
+    def disable(self):
+        return self.plain("disable")
+
+    def enable(self):
+        return self.plain("enable")
+
+    def revoke(self):
+        return self.plain("revoke")
+
+    def delete(self):
+        return self.plain("delete")
+
+    def restore(self):
+        return self.plain("restore", deleted=True)
+
+    def reconnect(self):
+        thing, key = self.connection(), self.chance.choice(["k", "k", "k", ""])
+        expected = self.expect(self.actor(self.admins(thing)), self.rules.reconnect, thing, key)
+        return expected, self.post("connections:reconnect", thing, key_1=key)
+
+    def duplicate(self):
+        thing, copy, name = self.connection(), self.new_link_name(), self.name()
+        who = self.actor(self.admins(thing))
+        expected = self.expect(who, self.rules.duplicate, thing, copy, name)
+        return expected, self.post("connections:duplicate", thing, link_name=copy, name=name)
+
+    def add_person(self):
+        thing, person = self.connection(), self.person()
+        expected = self.expect(self.actor(self.admins(thing)), self.rules.add_person, thing, person)
+        who = f"person-{self.people[person].pk}"
+        return expected, self.post("connection_share:add", thing, who=who)
+
+    def add_team(self):
+        thing, team = self.connection(), self.team()
+        expected = self.expect(self.actor(self.admins(thing)), self.rules.add_team, thing, team)
+        return expected, self.post("connection_share:add", thing, who=f"team-{self.team_pk(team)}")
+
+    def remove_person(self):
+        thing, person = self.connection(), self.person()
+        who = self.actor(self.admins(thing))
+        expected = self.expect(who, self.rules.remove_person, thing, person)
+        pk = self.people[person].pk
+        return expected, self.post("connection_share:remove_person", thing, pk)
+
+    def remove_team(self):
+        thing, team = self.connection(), self.team()
+        expected = self.expect(self.actor(self.admins(thing)), self.rules.remove_team, thing, team)
+        return expected, self.post("connection_share:remove_team", thing, self.team_pk(team))
+
+    def share_to_self(self):
+        thing = self.connection()
+        expected = self.expect(self.actor(self.super_admins()), self.rules.share_to_self, thing)
+        return expected, self.post("connection_share:to_self", thing)
+
+    def undo(self):
+        known = self.rules.connections
+        shared = [key for key, each in known.items() if each.to_self and not each.deleted]
+        thing = self.chance.choice([self.connection(), *shared[-5:]])
+        able = known[thing].to_self if thing in known else set()
+        expected = self.expect(self.actor(able), self.rules.undo, thing)
+        return expected, self.post("connection_share:undo", thing)
+
+    def new_team(self):
+        few = len(self.rules.teams) < 4
+        name = self.chance.choice([f"Team {self.made}" if few else "Data", "data", "Data", ""])
+        expected = self.expect(self.actor(self.super_admins()), self.rules.new_team, name)
+        return expected, self.post("accounts:new_team", name=name)
+
+    def join(self):
+        team, person = self.team(), self.person()
+        expected = self.expect(self.actor(self.super_admins()), self.rules.join, team, person)
+        who = f"person-{self.people[person].pk}"
+        return expected, self.post("accounts:add_team_members", self.team_pk(team), who=who)
+
+    def leave(self):
+        team = self.team()
+        inside = self.rules.teams.get(team, set())
+        person = self.some(*inside, otherwise="Ada") if self.chance.random() < 0.8 else "Eve"
+        expected = self.expect(self.actor(self.super_admins()), self.rules.leave, team, person)
+        args = self.team_pk(team), self.people[person].pk
+        return expected, self.post("accounts:remove_team_member", *args)
+
+    def delete_team(self):
+        team = self.team()
+        pk = self.team_pk(team)
+        expected = self.expect(self.actor(self.super_admins()), self.rules.delete_team, team)
+        return expected, self.post("accounts:delete_team", pk)
+
+    def change_role(self):
+        person, role = self.person(), self.chance.choice([*rules.RANKS, "owner"])
+        who = self.actor(self.super_admins())
+        expected = self.expect(who, self.rules.change_role, person, role)
+        return expected, self.post("accounts:change_role", self.people[person].pk, role=role)
+
+    def deactivate(self):
+        person = self.person()
+        expected = self.expect(self.actor(self.super_admins()), self.rules.deactivate, person)
+        return expected, self.post("accounts:deactivate", self.people[person].pk)
+
+    def reactivate(self):
+        gone = [name for name, each in self.rules.people.items() if not each.active]
+        person = self.some(*gone, otherwise="Ada")
+        expected = self.expect(self.actor(self.super_admins()), self.rules.reactivate, person)
+        return expected, self.post("accounts:reactivate", self.people[person].pk)
+
+    def sign_in(self):
+        out = [name for name, each in self.rules.people.items() if not each.signed_in]
+        self.who = self.some(*out, otherwise="Ada")
+        self.steps.append(f"{self.who} signs in")
+        typed = {"username": self.people[self.who].email, "password": PASSWORD}
+        response = self.browsers[self.who].post(reverse("accounts:sign_in"), typed)
+        AccessAttempt.objects.all().delete()  # or soon nobody could sign in
+        return self.rules.sign_in(self.who), outcome(response)
+
+    def sign_out(self):
+        expected = self.expect(self.person(), self.rules.sign_out)
+        return expected, self.post("accounts:sign_out")
+
+    def new_integration(self):
+        self.made += 1
+        slug = self.chance.choice([f"i{self.made}", "orders", "bills"])
+        is_new = self.chance.random() < 0.5
+        known = sorted({each.project for each in self.rules.integrations.values()})
+        project = f"Project {self.made}" if is_new else self.chance.choice(known)
+        who = self.person()
+        expected = self.expect(who, self.rules.new_integration, slug, project, is_new)
+        place = {"new_project": project} if is_new else {"project": slug_of(project)}
+        return expected, self.post("usage:create", name=slug or "I", slug=slug, **place)
+
+    def add_member(self):
+        slug, person = self.integration(), self.person()
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.add_member, slug, person)
+        return expected, self.post("usage:add_member", slug, email=self.people[person].email)
+
+    def remove_member(self):
+        slug, person = self.integration(), self.person()
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.remove_member, slug, person)
+        return expected, self.post("usage:remove_member", slug, self.people[person].pk)
+
+    def register(self):
+        slug, thing = self.integration(), self.connection()
+        both = self.integration_admins(slug) & self.admins(thing)
+        who = self.actor(both or self.integration_admins(slug))
+        expected = self.expect(who, self.rules.register, slug, thing)
+        return expected, self.post("usage:register", slug, connections=[thing])
+
+    def deregister(self):
+        slug = self.integration()
+        known = self.rules.integrations.get(slug)
+        registered = known.registered if known else set()
+        thing = self.some(*registered, otherwise=self.connection())
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.deregister, slug, thing)
+        return expected, self.post("usage:deregister", slug, thing)
+
+    def make_available(self):
+        thing, is_confirmed = self.connection(), self.chance.random() < 0.5
+        to = self.chance.choice(["account", "project", "integration"])
+        slug = self.chance.choice(list(self.rules.integrations))
+        project = self.rules.integrations[slug].project
+        place = {"account": "", "project": project, "integration": slug}[to]
+        who = self.actor(self.admins(thing))
+        expected = self.expect(who, self.rules.make_available, thing, to, place, is_confirmed)
+        named = {"project": slug_of(project)} if to == "project" else {"integration": slug}
+        typed = {"to": to} | (named if place else {}) | ({"stops": "on"} if is_confirmed else {})
+        return expected, self.post("connection_availability", thing, **typed)
+
+    # Comparing
+
+    def compare_seen(self, name: str) -> None:
+        person = self.people[name]
+        person.role, person.is_active = self.rules.people[name].role, True
+        found = set(Connection.objects.visible_to(person).values_list("link_name", flat=True))
+        wanted = self.rules.visible(name)
+        assert found == wanted, self.difference(f"{name} sees {found ^ wanted} on one side only.")
+
+    def compare_everything(self) -> None:
+        assert stored() == modelled(self.rules), self.difference("What is stored differs.")
+        assert not self.rules.unadministered(), self.difference("Nobody administers one.")
+        for name, person in self.people.items():
+            if self.rules.people[name].active:
+                self.compare_seen(name)
+                seen = Integration.objects.visible_to(person).values_list("slug", flat=True)
+                wanted = self.rules.visible_integrations(name)
+                assert set(seen) == wanted, self.difference(f"{name} sees integrations {seen}.")
+
+    def difference(self, said: str) -> str:
+        found, wanted = stored(), modelled(self.rules)
+        rows = [
+            f"{kind} {key}:\n  stored   {found[kind].get(key)}\n  by rules {wanted[kind].get(key)}"
+            for kind in wanted
+            for key in sorted(found[kind].keys() | wanted[kind].keys())
+            if found[kind].get(key) != wanted[kind].get(key)
+        ]
+        states = rows or [f"Both have: {wanted}"]
+        return "\n".join([said, *self.steps, *states])
+
+
+ANSWERS = {
+    200: Outcome.REFUSED, 204: Outcome.DONE, 302: Outcome.DONE, 303: Outcome.DONE,
+    403: Outcome.DENIED, 404: Outcome.MISSING, 409: Outcome.REFUSED,
+}  # fmt: skip
+
+
+def outcome(response) -> str:
+    """What the answer to a POST comes to; one that is answered with its form again was refused."""
+    where = response.headers.get("Location", "")
+    if where.startswith(f"{reverse(settings.LOGIN_URL)}?next="):
+        return Outcome.SIGN_IN
+    if "HX-Redirect" in response.headers:
+        return Outcome.DONE
+    return ANSWERS.get(response.status_code, str(response.status_code))
+
+
+def slug_of(project: str) -> str:
+    return Project.objects.get(name=project).slug
+
+
+def modelled(world: Rules) -> dict[str, dict[str, Any]]:
+    return {
+        "person": {name: (each.role, each.active) for name, each in world.people.items()},
+        "team": world.teams,
+        "connection": {
+            key: (
+                *(each.name, each.environment, each.secret, each.disabled, each.deleted),
+                *(each.available, each.admins, each.teams, each.to_self),
+            )
+            for key, each in world.connections.items()
+        },
+        "integration": {
+            slug: (each.project, each.admins, each.members, each.registered)
+            for slug, each in world.integrations.items()
+        },
+    }
+
+
+def stored() -> dict[str, dict[str, Any]]:
+    """The same of the product, read as it stands in the tables."""
+    grants = grouped(ConnectionUserGrant, "content_object__link_name", "user__name")
+    to_self = grouped(ConnectionUserGrant.objects.filter(to_self=True), "content_object__link_name",
+                      "user__name")  # fmt: skip
+    teams = grouped(ConnectionTeamGrant, "content_object__link_name", "group__name")
+    secrets = set(Credential.objects.live().values_list("connection__link_name", flat=True))
+    environments = dict(Settings.objects.values_list("connection__link_name", "environment__slug"))
+    available = {
+        link_name: ("project", project) if project else ("integration", integration)
+        for link_name, project, integration in Availability.objects.values_list(
+            "connection__link_name", "project__name", "integration__slug"
+        )
+    }
+    members = grouped(User.groups.through, "group__name", "user__name")
+    admins = grouped(IntegrationUserGrant, "content_object__slug", "user__name")
+    joined = grouped(Membership, "integration__slug", "user__name")
+    registered = grouped(Registration, "integration__slug", "connection__link_name")
+    return {
+        "person": {p.name: (p.role, p.is_active) for p in User.objects.all()},
+        "team": {name: members[name] for name in Team.objects.values_list("name", flat=True)},
+        "connection": {
+            key: (
+                *(name, environments[key] or "", key in secrets, bool(disabled), bool(deleted)),
+                *(available.get(key, ("account", "")), grants[key], teams[key], to_self[key]),
+            )
+            for key, name, disabled, deleted in Connection.objects.values_list(
+                "link_name", "name", "disabled_at", "deleted_at"
+            )
+        },
+        "integration": {
+            slug: (project, admins[slug], joined[slug], registered[slug])
+            for slug, project in Integration.objects.values_list("slug", "project__name")
+        },
+    }
+
+
+def grouped(rows: Any, key: str, value: str) -> dict[str, set[str]]:
+    found = defaultdict(set)
+    queryset = rows.objects.all() if hasattr(rows, "objects") else rows
+    for one, other in queryset.values_list(key, value):
+        found[one].add(other)
+    return found
+
+
+CHANCES = {
+    Walk.look: 2, Walk.look_at_integration: 1, Walk.create: 3, Walk.rename: 7, Walk.disable: 2,
+    Walk.enable: 4, Walk.revoke: 2, Walk.reconnect: 3, Walk.delete: 2, Walk.restore: 2,
+    Walk.duplicate: 2, Walk.add_person: 7, Walk.add_team: 4, Walk.remove_person: 7,
+    Walk.remove_team: 3, Walk.share_to_self: 4, Walk.undo: 4, Walk.new_team: 1, Walk.join: 4,
+    Walk.leave: 4, Walk.delete_team: 1, Walk.change_role: 4, Walk.deactivate: 3,
+    Walk.reactivate: 5, Walk.sign_in: 7, Walk.sign_out: 1, Walk.new_integration: 1,
+    Walk.add_member: 5, Walk.remove_member: 5, Walk.register: 5, Walk.deregister: 3,
+    Walk.make_available: 4,
+}  # fmt: skip
+ACTS, WEIGHTS = list(CHANCES), list(CHANCES.values())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@time_machine.travel("2026-06-01T12:00:00Z", tick=False)  # or sign-ins would grow too old
+def test_the_pages_answer_as_the_rules_say(seed, monkeypatch):
+    monkeypatch.setattr(context, "counted", {})  # the navigation's, which cost much
+    walk = Walk(seed)
+
+    for number in range(STEPS):
+        walk.step()
+        if number % LOOK_ROUND == 0:
+            walk.compare_everything()
+    walk.compare_everything()
+
+    done = {name for name, outcome in walk.met if outcome == Outcome.DONE}
+    assert done == {act.__name__ for act in ACTS}
+    assert {outcome for _, outcome in walk.met} == set(Outcome)
