@@ -98,6 +98,8 @@ def is_acted_for(person: User, world: World) -> bool:
             route = look_up(key.digest, "wanted", person.email, None)
         except NotUsable:
             continue
+        finally:
+            key.delete()
         if not isinstance(route.outcome, AuthorizeAsUser):
             return True
     return False
