@@ -392,6 +392,19 @@ def test_without_a_password_a_recent_sign_in_is_the_proof(client, provider, sett
     assert begun.url == reverse("accounts:confirm_second_factor")
 
 
+def test_an_export_wants_another_sign_in_at_the_provider(client, provider, settings, root):
+    settings.OIDC_CREATE_ROLE = "member"
+    sign_in(client, provider)
+    url = reverse("connections:export")
+
+    asked = client.get(url)
+    refused = client.post(url, {"proof-held": ""})
+    sign_in(client, provider, then=url)
+
+    names = [page.templates[0].name for page in (asked, refused, client.get(url))]
+    assert names == ["accounts/reauthenticate.html"] * 2 + ["connections/export.html"]
+
+
 def test_an_old_sign_in_at_the_provider_proves_nothing(client, provider, settings, root):
     settings.OIDC_CREATE_ROLE = "member"
     sign_in(client, provider)
