@@ -244,7 +244,7 @@ def revoke(
     is_open = connection.login_user and connection.status != Status.REVOKED and not environment
     if not (live or is_open):
         raise NothingToRevoke
-    destroy(connection, live, by=by, later=later)
+    destroy(live, by=by, later=later)
     connection.take_worst(own)
     if not environment:
         _end_sign_ins(connection, by, later=later)
@@ -281,7 +281,7 @@ def delete(connection: Connection, *, by: User, later: bool = False) -> None:
     if refusal := still_in_use(connection, by):
         raise refusal
     own = connection.lock_own()
-    destroy(connection, [c for c in own if c.payload], by=by, later=later)
+    destroy([c for c in own if c.payload], by=by, later=later)
     connection.take_worst(own)
     _end_sign_ins(connection, by, later=later)
     _destroy_own_app(connection)

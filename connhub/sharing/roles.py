@@ -79,12 +79,8 @@ def answer(thing: models.Model) -> dict[Who, bool]:
 
 def admins(thing: models.Model) -> models.QuerySet[User]:
     """The active people who administer the object, directly or through a team."""
-    people = user_grants(type(thing)).filter(content_object=thing)
-    teams = team_grants(type(thing)).filter(content_object=thing)
-    is_one = Q(pk__in=people.values("user")) | Q(
-        pk__in=User.groups.through.objects.filter(group__in=teams.values("group")).values("user")
-    )
-    return User.objects.filter(is_one, is_active=True)
+    things = type(thing)._default_manager.filter(pk=thing.pk)
+    return User.objects.filter(administering(things), is_active=True)
 
 
 def unadministered(model: type[models.Model], *, without: User | None = None) -> Q:
