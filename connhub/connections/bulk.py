@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.core.exceptions import PermissionDenied
 
 from connhub.accounts.models import Environment, User
@@ -30,15 +31,20 @@ class AlreadyShared(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What may be done to many; `breaks` says what would stop, where something would."""
+    """What may be done to many.
+
+    `breaks` says what would stop, where something would. `form`, made with `by`, asks what has to
+    be chosen first; `run` gets the answers by name, and may return what to say in place of `done`.
+    """
 
     name: str
     label: str
     done: str
-    run: Callable[..., None]
+    run: Callable[..., str | None]
     breaks: str = ""
     takes_tags: bool = False
     takes_admins: bool = False
+    form: Callable[..., forms.Form] | None = None
 
 
 def _disable(connection: Connection, by: User) -> None:
@@ -66,6 +72,7 @@ def _share(connection: Connection, by: User, admins: Sequence[sharing.Admin]) ->
         raise AlreadyShared
 
 
+# Added to in the `ready()` of the app that knows more to do.
 ACTIONS = {
     action.name: action
     for action in (
@@ -102,14 +109,7 @@ class Outcome:
     links: Sequence[Link] = ()
 
 
-def run(
-    action: Action,
-    link_names: Iterable[str],
-    *,
-    by: User,
-    tags: Sequence[str] = (),
-    admins: Sequence[sharing.Admin] = (),
-) -> list[Outcome]:
+def run(action: Action, link_names: Iterable[str], *, by: User, **given: Any) -> list[Outcome]:
     """Do it to each, in a transaction of its own, and say what came of it in the order asked for.
 
     What would break calls of the highest environment is left alone: that asks for its link name.
@@ -119,13 +119,11 @@ def run(
     visible = Connection.objects.visible_to(by).named(wanted)
     found = {each.link_name: each for each in visible.select_related("service")}
     busy = used_lately(found.values()) if action.breaks else set()
-    given: dict[str, Any] = {"tags": tags} if action.takes_tags else {}
-    given |= {"admins": admins} if action.takes_admins else {}
     act = partial(action.run, by=by, **given)
     outcomes = [_one(name, found.get(name), action, act, busy) for name in wanted]
     if action.takes_admins:
         done = [each.connection for each in outcomes if each.done and each.connection]
-        sharing.tell(done, admins, by=by)
+        sharing.tell(done, given["admins"], by=by)
     return outcomes
 
 
@@ -138,11 +136,11 @@ def _one(
         text = USED_LATELY.format(Environment.objects.order_by("position").last())
         return Outcome(name, connection, False, text)
     try:
-        act(connection)
+        said = act(connection)
     except PermissionDenied:
         return Outcome(name, connection, False, NOT_YOURS)
     except Connection.DoesNotExist:
         return Outcome(name, None, False, GONE)
     except Refusal as refusal:
         return Outcome(name, connection, False, refusal.text, refusal.links)
-    return Outcome(name, connection, True, action.done)
+    return Outcome(name, connection, True, said or action.done)

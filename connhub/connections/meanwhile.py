@@ -7,6 +7,7 @@ from connhub.accounts.permissions import require
 from connhub.audit.models import Event
 from connhub.audit.sentences import around
 from connhub.errors import Refusal
+from connhub.sharing import roles
 
 from .models import Connection
 
@@ -49,10 +50,10 @@ def locked_for(
         DeletedMeanwhile: it is gone.
         EditedMeanwhile: it is no longer what they looked at; says who did what.
     """
-    connection = Connection.objects.locked(connection.pk)
+    connection = Connection.objects.locked(connection.pk, asking=by)
     if connection.deleted_at:
         raise DeletedMeanwhile
-    require(by, action, connection)
+    require(by, action, connection, known=roles.answer(connection))
     require_unchanged(connection, seen)
     return connection
 

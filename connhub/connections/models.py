@@ -66,10 +66,14 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def live(self):
         return self.filter(deleted_at=None)
 
-    def locked(self, pk: int) -> "Connection":
-        """That one, locked until the transaction ends. Credentials are locked after it, not before."""
+    def locked(self, pk: int, *, asking: User | None = None) -> "Connection":
+        """That one, locked until the transaction ends. Credentials are locked after it, not before.
+
+        Whether the one `asking` administers it is read in the same query, for `roles.answer`.
+        """
         whole = self.select_related("service", "auth_method", "oauth_app")
-        return whole.select_for_update(of=("self",)).get(pk=pk)
+        locked = whole.select_for_update(of=("self",))
+        return (roles.asking(locked, asking) if asking else locked).get(pk=pk)
 
     def named(self, link_names: Iterable[str]):
         """Those of the link names; what is no link name names nothing."""

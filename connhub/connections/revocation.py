@@ -92,6 +92,17 @@ def remove(
     return live
 
 
+def erase(own: list[Credential], *, by: User) -> None:
+    """Take a connection's own credentials, all locked with their second slots, away, rows and all."""
+    give_back([credential for credential in own if credential.payload], by=by)
+    ids = [credential.pk for credential in own]
+    if any(_rotation_of(credential) for credential in own):
+        Rotation.objects.filter(credential__in=ids).delete()
+    rows = Credential.objects.filter(pk__in=ids)
+    # Nothing else hangs on them, so nothing has to be looked for.
+    rows._raw_delete(rows.db)
+
+
 def give_back(live: list[Credential], *, by: User | None, later: bool = False) -> None:
     """Have the providers told of locked credentials that are about to be destroyed here."""
     held = [(credential, secrets_of(credential)) for credential in live]
