@@ -10,7 +10,6 @@ from connhub.accounts.models import User
 from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
 from connhub.connections.models import Connection
-from connhub.sharing import roles
 
 from . import policies
 from .models import Availability, Integration, Project, Registration
@@ -72,8 +71,8 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
     """
     if to.integration:
         lock_for(to.integration, by=by)  # before the connection, as registering does
-    connection = Connection.objects.locked(connection.pk, asking=by)
-    require(by, "connection.make_available", connection, known=roles.answer(connection))
+    connection = Connection.objects.locked(connection.pk)
+    require(by, "connection.make_available", connection)
     if to.project and to.project not in policies.projects_open_to(by):
         raise PermissionDenied
     before = audience_of(connection)
