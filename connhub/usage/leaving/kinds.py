@@ -71,14 +71,16 @@ def with_others(person: User) -> QuerySet[Connection]:
 
 
 def services(person: User) -> QuerySet:
-    live = shared_kinds["service"].live()
-    return live.filter(_direct(person, live.model) | _alone(person, live.model))
+    return _administered(person, shared_kinds["service"].live())
 
 
 def integrations(person: User) -> QuerySet[Integration]:
-    return Integration.objects.filter(
-        _direct(person, Integration) | _alone(person, Integration)
-    ).select_related("project")
+    return _administered(person, Integration.objects.select_related("project"))
+
+
+def _administered(person: User, things: QuerySet) -> QuerySet:
+    """Where somebody else may take the person's place, or has to."""
+    return things.filter(_direct(person, things.model) | _alone(person, things.model))
 
 
 def connected(person: User) -> QuerySet[Credential]:
@@ -191,14 +193,19 @@ def counts(person: User) -> dict[str, int]:
 def left(person: User) -> list[Left]:
     """What deactivating would leave behind, of each kind that there is some of."""
     url = reverse("leaving", args=[person.pk])
-    stuck = services(person).filter(roles.unadministered(services(person).model, without=person))
     return [
         Left(
             count,
             KINDS[name].words[count > 1],
             f"{url}?kind={name}",
-            blocks=name == "alone" or (name == "services" and stuck.exists()),
+            blocks="transfer" in KINDS[name].actions
+            and _is_stuck(KINDS[name].found(person), person),
         )
         for name, count in counts(person).items()
         if count
     ]
+
+
+def _is_stuck(things: QuerySet, person: User) -> bool:
+    """Whether nobody active but the person administers one of them."""
+    return things.filter(roles.unadministered(things.model, without=person)).exists()
