@@ -99,13 +99,6 @@ def _with_tie(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
     return whole.annotate(tie=Cast("pk", CharField()))
 
 
-def keys(person: User) -> QuerySet[IntegrationKey]:
-    """Those that they issued and that work still, whoever has them."""
-    issued = IntegrationKey.objects.usable().filter(issued_by=person)
-    issued = issued.select_related("integration", "environment")
-    return issued.annotate(tie=Cast("pk", CharField()))
-
-
 _BY_CONNECTION = Order("connection", Lower("connection__name"), "tie")
 _BY_NAME = Order("name", Lower("name"), "link_name")
 _BY_SLUG = Order("name", Lower("name"), "slug")
@@ -177,7 +170,7 @@ KINDS = {
             "Keys issued",
             ("integration key that they issued", "integration keys that they issued"),
             "Keys that still work, whoever has them now. They don't end with the account.",
-            keys,
+            IntegrationKey.objects.usable_issued_by,
             Order("name", Lower("name"), "tie"),
             ("revoke_keys",),
         ),

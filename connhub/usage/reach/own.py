@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast, Lower
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 
 from connhub.accounts.models import User
 from connhub.connections.models import Connection, Credential
@@ -52,13 +52,11 @@ def integrations(person: User) -> QuerySet[Integration]:
     return belonging if person.is_active else belonging.none()
 
 
-def keys(person: User) -> QuerySet[IntegrationKey]:
-    """Those that they issued and that work still, whoever has them and whatever becomes of the person."""
-    issued = IntegrationKey.objects.usable().filter(issued_by=person)
-    return issued.annotate(tie=Cast("pk", CharField()))
-
-
-OF_KIND: dict[str, Any] = {"connections": connections, "integrations": integrations, "keys": keys}
+OF_KIND: dict[str, Any] = {
+    "connections": connections,
+    "integrations": integrations,
+    "keys": IntegrationKey.objects.usable_issued_by,
+}
 LABELS = {"connections": "Connections", "integrations": "Integrations", "keys": "Keys issued"}
 NEEDED = {
     "connections": ("service",),
