@@ -62,6 +62,11 @@ def is_admin(user: User, thing: models.Model) -> bool:
     return mine.values("pk").union(ours.values("pk"), all=True).exists()
 
 
+def is_shared_to_self(user: User, thing: models.Model) -> bool:
+    """Whether the person, a super admin, made themself its admin and hasn't undone it yet."""
+    return grants_of(thing, user).filter(to_self=True).exists()
+
+
 def admins(thing: models.Model) -> models.QuerySet[User]:
     """The active people who administer the object, directly or through a team."""
     things = type(thing)._default_manager.filter(pk=thing.pk)
