@@ -4,7 +4,7 @@ What the table doesn't name is denied. Each app's `policies.py` says what a pers
 things, and how these stand; operations refuse by the table, and pages offer by it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Flag, auto
 from typing import Any
@@ -113,6 +113,9 @@ TABLE: dict[str, list[Rule]] = {
     "integration.register": [Rule(Who.ITS_ADMIN, never=("integration app",))],
     "integration.change_members": [_ITS_ADMINS],
     "integration.issue_key": [_ITS_ADMINS],
+    "integration.see_admins": [_ITS_ADMINS, _ITS_MEMBERS, _SUPER_ADMINS],
+    "integration.share": [_ITS_ADMINS],
+    "integration.share_to_self": [_SUPER_ADMINS],
     "integration.revoke_key": [Rule(Who.ITS_ADMIN | Who.SUPER_ADMIN)],
 }
 
@@ -134,38 +137,27 @@ def in_the_account(user: User) -> Who:
 def may(user: User, action: str, thing: Model | None = None) -> bool:
     """Whether the person may do it to the thing, as both are now."""
     state = state_of(thing)
-    return _is_any_of(user, [r for r in TABLE.get(action, []) if r.holds_in(state)], thing, {})
+    return _is_any_of(user, [r for r in TABLE.get(action, []) if r.holds_in(state)], thing)
 
 
-def require(
-    user: User, action: str, thing: Model | None = None, *, known: Mapping[Who, bool] | None = None
-) -> None:
+def require(user: User, action: str, thing: Model | None = None) -> None:
     """Let only those go on who may, in whatever state: that, the operation itself refuses.
-
-    `known` is what was read with the thing already of what the person is to it.
 
     Raises: PermissionDenied.
     """
     state = state_of(thing)
-    rules = [r for r in TABLE.get(action, []) if r.concerns(state)]
-    if not _is_any_of(user, rules, thing, known or {}):
+    if not _is_any_of(user, [r for r in TABLE.get(action, []) if r.concerns(state)], thing):
         raise PermissionDenied
 
 
-def _is_any_of(
-    user: User, rules: list[Rule], thing: Model | None, known: Mapping[Who, bool]
-) -> bool:
+def _is_any_of(user: User, rules: list[Rule], thing: Model | None) -> bool:
     wanted = Who.NOBODY
     for rule in rules:
         wanted |= rule.who
     has, ask = in_the_account(user), relations.get(type(thing), {})
     if not has:
         return False
-
-    def is_one(who: Who) -> bool:
-        return known[who] if who in known else who in ask and ask[who](user, thing)
-
-    return bool(wanted & has) or any(map(is_one, wanted))
+    return bool(wanted & has) or any(who in ask and ask[who](user, thing) for who in wanted)
 
 
 def state_of(thing: Model | None) -> frozenset[str]:

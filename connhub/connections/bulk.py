@@ -1,6 +1,6 @@
 """The same done to many connections: each by itself, so that one that fails stops no other."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,11 +17,28 @@ from .impact import used_lately
 from .models import Connection
 from .tagging import retag
 
-NOT_YOURS = "You don't administer it."
-GONE = "It is gone, or not shared with you."
-USED_LATELY = (
-    "{} used it in the last 7 days. Do this on its own page, where its link name is asked for."
-)
+Act = Callable[[Connection], str | None]
+
+
+class NotYours(Refusal):
+    code = "not-yours"
+    text = "You don't administer it."
+
+
+class Gone(Refusal):
+    code = "gone"
+    text = "It is gone, or not shared with you."
+
+
+class UsedLately(Refusal):
+    code = "used-lately"
+
+    def __init__(self) -> None:
+        highest = Environment.objects.order_by("position").last()
+        super().__init__(
+            f"{highest} used it in the last 7 days. Do this on its own page, where its link name is "
+            "asked for."
+        )
 
 
 class AlreadyShared(Refusal):
@@ -128,19 +145,27 @@ def run(action: Action, link_names: Iterable[str], *, by: User, **given: Any) ->
 
 
 def _one(
-    name: str, connection: Connection | None, action: Action, act: Any, busy: set[int]
+    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int]
 ) -> Outcome:
-    if connection is None:
-        return Outcome(name, None, False, GONE)
+    came = attempt(act, connection, busy) if connection else Gone()
+    if isinstance(came, Refusal):
+        seen = None if isinstance(came, Gone) else connection
+        return Outcome(name, seen, False, came.text, came.links)
+    return Outcome(name, connection, True, came or action.done)
+
+
+def attempt(act: Act, connection: Connection, busy: Set[int]) -> str | Refusal | None:
+    """Do it to one of many and give what it says; what stands in the way is given, not raised.
+
+    `busy` are those that the highest environment used lately, which are left alone.
+    """
     if connection.pk in busy:
-        text = USED_LATELY.format(Environment.objects.order_by("position").last())
-        return Outcome(name, connection, False, text)
+        return UsedLately()
     try:
-        said = act(connection)
+        return act(connection)
     except PermissionDenied:
-        return Outcome(name, connection, False, NOT_YOURS)
+        return NotYours()
     except Connection.DoesNotExist:
-        return Outcome(name, None, False, GONE)
+        return Gone()
     except Refusal as refusal:
-        return Outcome(name, connection, False, refusal.text, refusal.links)
-    return Outcome(name, connection, True, said or action.done)
+        return refusal

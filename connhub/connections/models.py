@@ -66,14 +66,14 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
     def live(self):
         return self.filter(deleted_at=None)
 
-    def locked(self, pk: int, *, asking: User | None = None) -> "Connection":
+    def locked(self, pk: int) -> "Connection":
         """That one, locked until the transaction ends. Credentials are locked after it, not before.
 
-        Whether the one `asking` administers it is read in the same query, for `roles.answer`.
+        What a person may do with it is asked after this, by a query that sees who was removed by
+        whoever held the lock.
         """
         whole = self.select_related("service", "auth_method", "oauth_app")
-        locked = whole.select_for_update(of=("self",))
-        return (roles.asking(locked, asking) if asking else locked).get(pk=pk)
+        return whole.select_for_update(of=("self",)).get(pk=pk)
 
     def named(self, link_names: Iterable[str]):
         """Those of the link names; what is no link name names nothing."""

@@ -23,6 +23,7 @@ class SharingConfig(AppConfig):
                 visible_to=custom_services,
                 may="edit, share, unlist and delete",
                 loses="may no longer edit, share or delete",
+                stays="Connections and flows that use it go on.",
                 listing="services:list",
             )
         )

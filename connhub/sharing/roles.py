@@ -11,9 +11,6 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from connhub.accounts.grants import PREFIX
 from connhub.accounts.models import User
-from connhub.accounts.permissions import Who
-
-ANSWER = "is_theirs"
 
 
 def permission(model: type[models.Model]) -> str:
@@ -65,16 +62,9 @@ def is_admin(user: User, thing: models.Model) -> bool:
     return mine.values("pk").union(ours.values("pk"), all=True).exists()
 
 
-def asking(things: models.QuerySet, user: User) -> models.QuerySet:
-    """The objects, each read together with what the person is to it: see `answer`."""
-    mine = user_grants(things.model).filter(user=user, content_object=OuterRef("pk"))
-    ours = team_grants(things.model).filter(group__user=user, content_object=OuterRef("pk"))
-    return things.annotate(**{ANSWER: Exists(mine) | Exists(ours)})
-
-
-def answer(thing: models.Model) -> dict[Who, bool]:
-    """For `require`: whether who was `asking` administers the object that it was read with."""
-    return {Who.ITS_ADMIN: getattr(thing, ANSWER)}
+def is_shared_to_self(user: User, thing: models.Model) -> bool:
+    """Whether the person, a super admin, made themself its admin and hasn't undone it yet."""
+    return grants_of(thing, user).filter(to_self=True).exists()
 
 
 def admins(thing: models.Model) -> models.QuerySet[User]:

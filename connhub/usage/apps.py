@@ -14,7 +14,7 @@ class UsageConfig(AppConfig):
         from connhub.connections.duplicating import copiers
         from connhub.connections.inside import finders
         from connhub.connections.policies import ways_to_use
-        from connhub.sharing import roles
+        from connhub.sharing import kinds, roles
 
         from . import availability, policies
         from .audience import AvailableTo
@@ -40,5 +40,19 @@ class UsageConfig(AppConfig):
         copiers.append(availability.copy)
         bulk.ACTIONS[REGISTER.name] = REGISTER
         finders.append(inside)
+        kinds.add(
+            kinds.Kind(
+                model=Integration,
+                key="slug",
+                live=Integration.objects.all,
+                visible_to=lambda user: Integration.objects.visible_to(user).select_related(
+                    "project"
+                ),
+                may="manage the connections, members and keys of",
+                loses="may no longer manage",
+                stays="Its flows and keys go on working.",
+                listing="usage:integrations",
+            )
+        )
         things["integration"] = Thing(Integration.objects.all, ("slug", "name"))
         things["integrationkey"] = Thing(IntegrationKey.objects.all, ("prefix", "name"))

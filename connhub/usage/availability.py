@@ -10,7 +10,6 @@ from connhub.accounts.models import User
 from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
 from connhub.connections.models import Connection
-from connhub.sharing import roles
 
 from . import policies
 from .models import Availability, Integration, Project, Registration
@@ -70,9 +69,11 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
             not theirs to bring connections into.
         RegistrationNotOffered: it is an integration app.
     """
-    _require_theirs(to, by)  # locks the integration before the connection, as registering does
-    connection = Connection.objects.locked(connection.pk, asking=by)
-    require(by, "connection.make_available", connection, known=roles.answer(connection))
+    if to.integration:
+        lock_for(to.integration, by=by)  # before the connection, as registering does
+    connection = Connection.objects.locked(connection.pk)
+    require(by, "connection.make_available", connection)
+    _require_open(to.project, by)
     before = audience_of(connection)
     if to != before:
         record_all(_change(connection, before, to, by), by=by)
@@ -87,16 +88,16 @@ def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
     if to == Audience():
         return []
     try:
-        _require_theirs(to, by)
+        if to.integration:
+            lock_for(to.integration, by=by)
+        _require_open(to.project, by)
     except (PermissionDenied, RegistrationNotOffered):
         return []
     return _change(made, Audience(), to, by)
 
 
-def _require_theirs(to: Audience, by: User) -> None:
-    if to.integration:
-        lock_for(to.integration, by=by)
-    if to.project and to.project not in policies.projects_open_to(by):
+def _require_open(project: Project | None, by: User) -> None:
+    if project and project not in policies.projects_open_to(by):
         raise PermissionDenied
 
 

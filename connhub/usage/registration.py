@@ -12,7 +12,6 @@ from connhub.accounts.permissions import may, require
 from connhub.audit.log import Entry, record, record_all
 from connhub.connections.models import Connection
 from connhub.errors import Refusal
-from connhub.sharing import roles
 
 from . import policies
 from .models import Availability, Function, Integration, IntegrationKey, Kind, Registration, Step
@@ -234,8 +233,8 @@ def lock_for(integration: Integration, *, by: User) -> Integration:
 
     Raises: PermissionDenied, RegistrationNotOffered.
     """
-    integration = locked(integration, asking=by)
-    require(by, "integration.register", integration, known=roles.answer(integration))
+    integration = locked(integration)
+    require(by, "integration.register", integration)
     require_by_hand(integration)
     return integration
 
@@ -244,10 +243,6 @@ def _where(integration: Integration, **more: str) -> dict[str, str]:
     return {"integration": integration.slug, **more}
 
 
-def locked(integration: Integration, *, asking: User | None = None) -> Integration:
-    """The integration as it is now; nobody else changes what it may use until the commit.
-
-    Whether the one `asking` administers it is read in the same query, for `roles.answer`.
-    """
-    rows = Integration.objects.select_for_update(of=("self",))
-    return (roles.asking(rows, asking) if asking else rows).get(pk=integration.pk)
+def locked(integration: Integration) -> Integration:
+    """The integration as it is now; nobody else changes what it may use until the commit."""
+    return Integration.objects.select_for_update(of=("self",)).get(pk=integration.pk)

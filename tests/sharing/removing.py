@@ -1,7 +1,7 @@
 """One process that shrinks who administers what: `python -m tests.sharing.removing WHAT WHO BY`.
 
-WHAT is `admin` (of the connection "billing"), `account` or `member` (of the only team); WHO and BY
-are e-mail addresses. It says "ready", waits for a line and then says what came of it.
+WHAT is `account`, `member` (of the only team) or a kind of object (an admin of the only one of that
+kind); WHO and BY are e-mail addresses. It says "ready", waits for a line and then says what came of it.
 """
 
 import sys
@@ -14,23 +14,22 @@ from django.core.exceptions import PermissionDenied  # noqa: E402 - wants the ap
 
 from connhub.accounts import people, teams  # noqa: E402
 from connhub.accounts.models import Team, User  # noqa: E402
-from connhub.connections.models import Connection  # noqa: E402
 from connhub.errors import Refusal  # noqa: E402
 from connhub.sharing import admins  # noqa: E402
+from connhub.sharing.kinds import kinds  # noqa: E402
 
 
 def main(what: str, who: str, by: str) -> None:
     person, actor = User.objects.get(email=who), User.objects.get(email=by)
-    connection = Connection.objects.get(link_name="billing")
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        if what == "admin":
-            admins.remove(connection, person, by=actor)
-        elif what == "account":
+        if what == "account":
             people.deactivate(person, by=actor)
-        else:
+        elif what == "member":
             teams.remove_member(Team.objects.get(), person, by=actor)
+        else:
+            admins.remove(kinds[what].live().get(), person, by=actor)
         print("done", flush=True)
     except Refusal as refusal:
         print(refusal.code, flush=True)

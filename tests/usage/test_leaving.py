@@ -313,7 +313,10 @@ def test_what_the_highest_environment_used_lately_is_left_alone(
 
     left = act(signed_in, page, "revoke", "connected", connection.credentials.get(), confirmed="1")
 
-    assert [done for _, done in outcomes(left)] == [False]
+    ((text, done),) = outcomes(left)
+    assert not done
+    assert text.startswith("Production used it in the last 7 days.")
+    assert 'href="/connections/billing/revoke/">Revoke</a>' in left.content.decode()
     assert connection.credentials.get().payload
 
 
