@@ -18,7 +18,7 @@ from . import login_users, slots
 from .access import fields_of, main_settings, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .keeping import keep, keep_anew
 from .lifecycle import Details, new_app
 from .meanwhile import locked_for, require_unchanged
@@ -78,7 +78,9 @@ def edit(
         DeletedMeanwhile: it is gone.
         EditedMeanwhile: it is no longer the version that was `seen`.
     """
-    return _edit(connection, details, by, _tokens(connection, details, by, seen), seen)
+    tokens = _tokens(connection, details, by, seen)
+    with given_back_unless_kept(connection, details.parameters, tokens):
+        return _edit(connection, details, by, tokens, seen)
 
 
 def reconnect(
@@ -102,7 +104,7 @@ def reconnect(
         DeletedMeanwhile, EditedMeanwhile: as `edit` does.
     """
     given = {name: value for name, value in secrets.items() if value}
-    granted = Granted(given)
+    parameters, granted = {}, Granted(given)
     if METHODS[connection.auth_method.kind].connects:
         require(by, "connection.reconnect", connection)
         require_unchanged(connection, seen)
@@ -112,7 +114,8 @@ def reconnect(
         # Before the transaction: a slow service must not hold its locks.
         granted = obtain(connection.auth_method, parameters, given, connection.scopes)
     granted.ends_at = ends_at
-    _take_in(connection, granted, given, by, environment, seen)
+    with given_back_unless_kept(connection, parameters, granted):
+        _take_in(connection, granted, given, by, environment, seen)
 
 
 def require_may_connect(by: User, connection: Connection, environment: Environment | None) -> None:

@@ -20,7 +20,7 @@ from . import held_grants
 from .access import require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .keeping import keep
 from .models import Authorization, Connection, Credential, Status
 from .revocation import give_up, lock_live, remove
@@ -113,7 +113,8 @@ def sign_in(
     # Before the transaction: a slow service must not hold its locks.
     parameters = settings_for(connection, environment).parameters
     granted = obtain(connection.auth_method, parameters, secrets, connection.scopes)
-    return _keep(connection, granted, by, environment)
+    with given_back_unless_kept(connection, parameters, granted, user=by):
+        return _keep(connection, granted, by, environment)
 
 
 def _require_may(by: User, connection: Connection) -> None:

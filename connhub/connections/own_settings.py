@@ -14,7 +14,7 @@ from connhub.errors import Refusal
 from . import slots
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .editing import require_all, require_may_connect
 from .keeping import keep
 from .meanwhile import locked_for, require_unchanged
@@ -69,9 +69,16 @@ def give(
     granted = obtain(method, parameters, given, connection.scopes)
     granted.ends_at = ends_at
     fields = [*parameters, *given]
-    store(
-        connection, environment, settings=settings, granted=granted, fields=fields, by=by, seen=seen
-    )
+    with given_back_unless_kept(connection, parameters, granted):
+        store(
+            connection,
+            environment,
+            settings=settings,
+            granted=granted,
+            fields=fields,
+            by=by,
+            seen=seen,
+        )
     return {}
 
 

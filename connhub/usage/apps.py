@@ -11,11 +11,12 @@ class UsageConfig(AppConfig):
         from connhub.audit.things import Thing, things
         from connhub.connections import bulk, expiry
         from connhub.connections.create_form import questions
+        from connhub.connections.duplicating import copiers
         from connhub.connections.inside import finders
         from connhub.connections.policies import ways_to_use
         from connhub.sharing import kinds, roles
 
-        from . import policies
+        from . import availability, policies
         from .audience import AvailableTo
         from .bulk import REGISTER
         from .keys_ending import SOURCE
@@ -36,6 +37,7 @@ class UsageConfig(AppConfig):
         people.left_behind.append(left)
         ways_to_use.append(policies.through_integrations)
         questions.append(AvailableTo())
+        copiers.append(availability.copy)
         bulk.ACTIONS[REGISTER.name] = REGISTER
         finders.append(inside)
         kinds.add(

@@ -13,7 +13,7 @@ from connhub.connections.models import Connection
 
 from . import policies
 from .models import Availability, Integration, Project, Registration
-from .registration import entry_of, insert, involving, lock_for
+from .registration import RegistrationNotOffered, entry_of, insert, involving, lock_for
 
 # For `select_related`.
 AVAILABILITY = ("availability__project", "availability__integration")
@@ -73,19 +73,44 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
         lock_for(to.integration, by=by)  # before the connection, as registering does
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.make_available", connection)
-    if to.project and to.project not in policies.projects_open_to(by):
-        raise PermissionDenied
+    _require_open(to.project, by)
     before = audience_of(connection)
-    if to == before:
-        return
-    _store(connection, to, before)
+    if to != before:
+        record_all(_change(connection, before, to, by), by=by)
+
+
+def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
+    """Make a duplicate available to whom the connection is, and say so for the record.
+
+    Where that is not theirs to bring connections into, it is for the whole account.
+    """
+    to = audience_of(connection)
+    if to == Audience():
+        return []
+    try:
+        if to.integration:
+            lock_for(to.integration, by=by)
+        _require_open(to.project, by)
+    except (PermissionDenied, RegistrationNotOffered):
+        return []
+    return _change(made, Audience(), to, by)
+
+
+def _require_open(project: Project | None, by: User) -> None:
+    if project and project not in policies.projects_open_to(by):
+        raise PermissionDenied
+
+
+def _change(connection: Connection, before: Audience, to: Audience, by: User) -> list[Entry]:
+    """Store it, and register the connection with the integration; what goes on record of both."""
+    _store(connection, before, to)
     here = [to.integration] if to.integration else []
     new = insert(here, [connection], how=Registration.How.BY_HAND, by=by)
     available = Entry("connection.made_available", connection, detail={"to": str(to)})
-    record_all([*map(entry_of, new), available], by=by)
+    return [*map(entry_of, new), available]
 
 
-def _store(connection: Connection, to: Audience, before: Audience) -> None:
+def _store(connection: Connection, before: Audience, to: Audience) -> None:
     rows = Availability.objects.filter(connection=connection)
     only = {"project": to.project, "integration": to.integration}
     if to == Audience():
