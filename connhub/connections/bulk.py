@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from connhub.accounts.models import Environment, User
 from connhub.errors import Link, Refusal
 from connhub.sharing import admins as sharing
+from connhub.sharing import roles
 
 from . import lifecycle
 from .impact import used_lately
@@ -139,7 +140,7 @@ def run(
     given: dict[str, Any] = {"tags": tags} if action.takes_tags else {}
     given |= {"admins": admins} if action.takes_admins else {}
     act = partial(action.run, by=by, **given)
-    outcomes = [_one(name, found.get(name), action, act, busy) for name in wanted]
+    outcomes = [_one(name, found.get(name), action, act, busy, by) for name in wanted]
     if action.takes_admins:
         done = [each.connection for each in outcomes if each.done and each.connection]
         sharing.tell(done, admins, by=by)
@@ -147,22 +148,22 @@ def run(
 
 
 def _one(
-    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int]
+    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int], by: User
 ) -> Outcome:
-    refusal = attempt(act, connection, busy) if connection else Gone()
+    refusal = attempt(act, connection, busy, by=by) if connection else Gone()
     if refusal is None:
         return Outcome(name, connection, True, action.done)
     seen = None if isinstance(refusal, Gone) else connection
     return Outcome(name, seen, False, refusal.text, refusal.links)
 
 
-def attempt(act: Act, connection: Connection, busy: Set[int]) -> Refusal | None:
+def attempt(act: Act, connection: Connection, busy: Set[int], *, by: User) -> Refusal | None:
     """Do it to one of many; what stands in the way, if anything does, is said instead of raised.
 
     `busy` are those that the highest environment used lately, which are left alone.
     """
     if connection.pk in busy:
-        return UsedLately()
+        return UsedLately() if roles.is_admin(by, connection) else NotYours()
     try:
         act(connection)
     except PermissionDenied:
