@@ -18,8 +18,8 @@ from .connecting import obtain
 from .editing import require_all, require_may_connect
 from .keeping import keep
 from .meanwhile import locked_for, require_unchanged
-from .models import Connection
-from .revocation import give_back
+from .models import Connection, Settings
+from .revocation import erase
 
 
 class NothingOwn(Refusal):
@@ -91,8 +91,12 @@ def store(
     Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
     """
     connection = locked_for(by, "connection.set_environment", connection, seen=seen)
-    if not connection.settings.filter(environment=environment).update(**settings):
-        connection.settings.create(environment=environment, **settings)
+    Settings.objects.bulk_create(
+        [Settings(connection=connection, environment=environment, **settings)],
+        update_conflicts=True,
+        unique_fields=["connection", "environment"],
+        update_fields=settings,
+    )
     if granted:
         credential = keep(connection, granted, environment=environment, by=by)
     else:
@@ -126,8 +130,7 @@ def drop(connection: Connection, environment: Environment, *, by: User) -> None:
         raise NothingOwn
     if None not in places:
         raise NothingForAll
-    give_back([c for c in own if c.payload], by=by)
-    connection.credentials.own().filter(environment=environment).delete()
+    erase(own, by=by)
     connection.settings.filter(environment=environment).delete()
     connection.take_worst(c for c in credentials if c not in own)
     connection.move_on("status")

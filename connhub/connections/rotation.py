@@ -119,7 +119,7 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
         PermissionDenied: `by` is no admin of the connection.
         NoTest, TooManyTests: it can't be tested, or not now.
         NoNextValue: there is none.
-        Refusal: the connection is switched off, or the value can't be opened.
+        Refusal: the connection is disabled, or the value can't be opened.
     """
     require(by, "connection.rotate", connection)
     if not testing.has_test(connection.service):

@@ -9,7 +9,7 @@ class UsageConfig(AppConfig):
         from connhub.accounts import people, permissions
         from connhub.accounts.permissions import Who
         from connhub.audit.things import Thing, things
-        from connhub.connections import expiry
+        from connhub.connections import bulk, expiry
         from connhub.connections.create_form import questions
         from connhub.connections.inside import finders
         from connhub.connections.policies import ways_to_use
@@ -17,6 +17,7 @@ class UsageConfig(AppConfig):
 
         from . import policies
         from .audience import AvailableTo
+        from .bulk import REGISTER
         from .keys_ending import SOURCE
         from .leaving.kinds import left
         from .models import Integration, IntegrationKey
@@ -35,6 +36,7 @@ class UsageConfig(AppConfig):
         people.left_behind.append(left)
         ways_to_use.append(policies.through_integrations)
         questions.append(AvailableTo())
+        bulk.ACTIONS[REGISTER.name] = REGISTER
         finders.append(inside)
         kinds.add(
             kinds.Kind(

@@ -9,7 +9,7 @@ from connhub.audit.models import Event
 from connhub.connections.models import Connection
 from connhub.sharing import roles
 from connhub.usage.models import App, CallDay, DataObject
-from tests.factories import AuthMethodFactory, IntegrationFactory, connect
+from tests.factories import PASSWORD, AuthMethodFactory, IntegrationFactory, connect
 
 pytestmark = pytest.mark.django_db
 URL = "/connections/bulk-actions/"
@@ -137,9 +137,12 @@ def test_rows_that_are_theirs_have_a_checkbox_of_the_form(client, two, root):
 
 
 def test_ticked_rows_are_what_the_export_offers(client, two):
-    page = client.post("/connections/export/", {"link_name": ["one", "two"]}).content.decode()
+    url = "/connections/export/"
 
-    assert "one\ntwo" in page
+    asked = client.post(url, {"link_name": ["one", "two"]})
+    proof = {"proof-held": asked.context["held"], "proof-password": PASSWORD}
+
+    assert "one\ntwo" in client.post(url, proof).content.decode()
 
 
 # --- Sharing ----------------------------------------------------------------------------------------

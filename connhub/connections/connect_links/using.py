@@ -25,7 +25,7 @@ from connhub.connections.attempts import note_failure
 from connhub.connections.auth.base import Granted
 from connhub.connections.connecting import ConnectFailed, obtain
 from connhub.connections.editing import SecretAskedAgain, require_all
-from connhub.connections.keeping import keep
+from connhub.connections.keeping import keep_anew
 from connhub.connections.models import Connection, ConnectLink, Settings
 from connhub.connections.pending import NothingToAuthorize
 from connhub.connections.reports import Report
@@ -186,14 +186,7 @@ def _take_in(
     stored = settings_for(connection, link.environment)
     if (stored.parameters, stored.base_url) != (tried_with.parameters, tried_with.base_url):
         raise ConnectFailed("The connection was changed meanwhile. Nothing was saved; try again.")
-    credential = keep(connection, granted, environment=link.environment)
-    record(
-        "connection.reconnected",
-        by=link,
-        on=connection,
-        fields=given,
-        detail={"environment": link.place},
-    )
+    credential = keep_anew(connection, granted, environment=link.environment, by=link, fields=given)
     if report:
         testing.note(connection, report, by=link, credential=credential)
     validity.use_up(link, connection)

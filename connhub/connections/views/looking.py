@@ -133,7 +133,7 @@ def summary(request, link_name):
         "drift": _drift(connection),
         "snippets": snippets(connection),
     }
-    if context["may_administer"]:
+    if may_administer:
         context |= _connect_links(request, connection)
     if connection.login_user:
         signed_in = sign_ins.people_of(connection)

@@ -85,7 +85,7 @@ def _revoke(credential: Credential, busy: set[int], by: User) -> Outcome:
     connection = credential.connection
     act = partial(lifecycle.revoke, by=by, environment=credential.environment, later=True)
     refusal = attempt(act, connection, busy, by=by)
-    if refusal is None:
+    if not isinstance(refusal, Refusal):
         return Outcome(credential, True, "Revoked.")
     if isinstance(refusal, NotYours):
         return Outcome(credential, False, NOT_YOURS, [to_self(connection)])

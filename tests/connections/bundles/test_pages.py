@@ -16,7 +16,7 @@ from connhub.sharing import roles
 from connhub.vault import passphrase
 from tests.conftest import CANARY
 from tests.connections.bundles.conftest import PASSPHRASE
-from tests.connections.steps import actions, secrets
+from tests.connections.steps import actions, enter_password_again, secrets
 from tests.factories import PASSWORD, connect
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,9 @@ WHOLE = {"what": "all", "secrets": "on", "sealed_by": "own", "own": PASSPHRASE, 
 
 @pytest.fixture
 def signed_in(client, ada):
+    """With the password entered once more."""
     client.force_login(ada)
+    enter_password_again(client)
     return client
 
 
@@ -142,6 +144,24 @@ def test_export_wants_a_recent_password(signed_in, keyed):
     assert [item.link_name for item in content(answer).items] == ["keyed"]
 
 
+@pytest.mark.parametrize("secrets", ["on", ""])
+def test_a_sign_in_is_no_password_entered_again(client, ada, keyed, secrets):
+    client.post(reverse("accounts:sign_in"), {"username": ada.email, "password": PASSWORD})
+
+    asked = post_export(client, secrets=secrets)
+    wrong = client.post(
+        EXPORT, {"proof-held": asked.context["held"], "proof-password": "a wrong one"}
+    )
+    before = actions(keyed)
+    answer = client.post(EXPORT, {"proof-held": wrong.context["held"], "proof-password": PASSWORD})
+
+    assert [page.templates[0].name for page in (asked, wrong)] == [
+        "accounts/reauthenticate.html"
+    ] * 2
+    assert "connection.exported" not in before
+    assert [item.link_name for item in content(answer).items] == ["keyed"]
+
+
 def test_export_of_what_the_listing_shows(signed_in, ada, keyed, connection):
     answer = signed_in.post(EXPORT + "?q=bill", WHOLE | {"what": "shown"})
 
@@ -160,6 +180,7 @@ def test_export_of_a_selection_that_another_page_posts(signed_in, keyed, connect
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("root", 403)])
 def test_nobody_exports_what_they_do_not_administer(request, client, keyed, who, status):
     client.force_login(request.getfixturevalue(who))
+    enter_password_again(client)
 
     one = post_export(client, what="these", link_names="keyed")
     whole = post_export(client)
@@ -171,6 +192,7 @@ def test_nobody_exports_what_they_do_not_administer(request, client, keyed, who,
 def test_super_admin_exports_after_sharing_it_to_themself(client, root, keyed):
     roles.grant(keyed, root, by=root)
     client.force_login(root)
+    enter_password_again(client)
 
     assert [item.link_name for item in content(post_export(client)).items] == ["keyed"]
 
@@ -325,19 +347,28 @@ def test_a_started_import_runs_once(
 
 
 @pytest.mark.parametrize(
-    ("file", "sealed_under", "field"),
-    [
-        (b"", PASSPHRASE, "file"),
-        (b"anything at all, but no file of ours" * 9, PASSPHRASE, "file"),
-        (b"\0" * (10 * 2**20 + 1), PASSPHRASE, "file"),
-        (passphrase.seal_file(b"{}", PASSPHRASE), "another passphrase", "passphrase"),
-        (passphrase.seal_file(b"{}", PASSPHRASE)[:-1], PASSPHRASE, "passphrase"),
-        (passphrase.seal_file(b"{}", PASSPHRASE), PASSPHRASE, "file"),
-    ],
-    ids=["empty", "no-bundle", "too-large", "wrong-passphrase", "cut-off", "no-content"],
+    "file",
+    [b"", b"anything at all, but no file of ours" * 9, b"\0" * (10 * 2**20 + 1)],
+    ids=["empty", "no-bundle", "too-large"],
 )
-def test_a_bad_file_is_refused_next_to_its_field(signed_in, file, sealed_under, field):
-    answer = upload(signed_in, file, sealed_under)
+def test_what_is_no_bundle_is_refused_next_to_its_field(signed_in, file):
+    answer = upload(signed_in, file, PASSPHRASE)
+
+    assert (answer.status_code, list(answer.context["form"].errors)) == (422, ["file"])
+    assert not Import.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("cut", "typed", "field"),
+    [
+        (None, "another passphrase", "passphrase"),
+        (-1, PASSPHRASE, "passphrase"),
+        (None, PASSPHRASE, "file"),
+    ],
+    ids=["wrong-passphrase", "cut-off", "no-content"],
+)
+def test_a_bundle_that_can_not_be_read_is_refused_next_to_its_field(signed_in, cut, typed, field):
+    answer = upload(signed_in, passphrase.seal_file(b"{}", PASSPHRASE)[:cut], typed)
 
     assert (answer.status_code, list(answer.context["form"].errors)) == (422, [field])
     assert not Import.objects.exists()
