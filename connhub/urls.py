@@ -55,6 +55,7 @@ urlpatterns = [
     path("services/<slug:key>/share/", *share_pages("service")),
     path("teams/<int:pk>/shared/", team_shares, name="team_shares"),
     path("integrations/", include("connhub.usage.urls")),
+    path("integrations/<slug:key>/share/", *share_pages("integration")),
     path("profile/connections/", profile_connections, name="profile_connections"),
     path("profile/access/", own_access, name="profile_access"),
     path("people/<int:pk>/access/", person_access, name="person_access"),

@@ -159,7 +159,8 @@ def things(cast, ada, connection):
     """What the URLs lead to, by the argument."""
     ines = cast["integration's member"]
     integration = IntegrationFactory(slug="invoices")
-    roles.grant(integration, ada, by=ada)
+    for grantee in (ada, Team.objects.get()):
+        roles.grant(integration, grantee, by=ada)
     registration.register(integration, [connection], by=ada)
     projects.add_member(integration, ines, by=ada)
     key, _ = keys.issue(integration, environments.lowest(), name="Nightly", by=ada)
@@ -200,8 +201,11 @@ def things(cast, ada, connection):
         "other_account.pk": [NOTHING],
         "connections/.key": ["billing"],
         "services/.key": [service.slug],
+        "integrations/.key": ["invoices"],
         "connection_share:remove_person.pk": [User.objects.get(name="Bob").pk],
         "connection_share:remove_team.pk": [Team.objects.get().pk],
+        "integration_share:remove_person.pk": [ada.pk],
+        "integration_share:remove_team.pk": [Team.objects.get().pk],
         "teams/.pk": [Team.objects.get().pk],
         "person": [cast["team's member"].pk],
         "usage:remove_member.pk": [ines.pk],
@@ -350,8 +354,8 @@ def thing_at(page: Page, things: dict[str, list]) -> Connection | Integration | 
     found = resolve(page.url).kwargs
     if kind == "connection" and (name := found.get("link_name", found.get("key"))):
         return Connection.objects.get(link_name=name)
-    if kind == "integration" and "slug" in found:
-        return Integration.objects.get(slug=found["slug"])
+    if kind == "integration" and (slug := found.get("slug", found.get("key"))):
+        return Integration.objects.get(slug=slug)
     if kind == "service" and (slug := found.get("slug", found.get("key"))):
         return Service.objects.get(slug=slug)
     return None

@@ -292,6 +292,9 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "usage:remove_member.pk": [member.pk],
         "person_access.pk": [member.pk],
         "usage:revoke_key.pk": [key.pk],
+        "integrations/.key": [integration.slug],
+        "integration_share:remove_person.pk": [integration.user_grants.get().user_id],
+        "integration_share:remove_team.pk": [integration.team_grants.get().group_id],
         "content_type_id": [ContentType.objects.get_for_model(Connection).pk],
         "admin/r/.object_id": [first.pk],
         # Not of ConnHub's own: closed to everybody.

@@ -94,7 +94,7 @@ class UserGrantAdmin(ReadOnlyAdmin):
     list_select_related = ["content_object", "user", "granted_by"]
     list_filter = ["to_self"]
     search_fields = ["content_object__name", "user__name", "user__email"]
-    fields = list_display
+    fields = ["content_object", "user", "granted_by", "granted_at", "to_self"]
 
 
 class TeamGrantAdmin(ReadOnlyAdmin):
@@ -103,4 +103,4 @@ class TeamGrantAdmin(ReadOnlyAdmin):
     list_display = ["content_object", "group", "granted_by", "granted_at"]
     list_select_related = ["content_object", "group", "granted_by"]
     search_fields = ["content_object__name", "group__name"]
-    fields = list_display
+    fields = ["content_object", "group", "granted_by", "granted_at"]

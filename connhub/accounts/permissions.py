@@ -113,6 +113,9 @@ TABLE: dict[str, list[Rule]] = {
     "integration.register": [Rule(Who.ITS_ADMIN, never=("integration app",))],
     "integration.change_members": [_ITS_ADMINS],
     "integration.issue_key": [_ITS_ADMINS],
+    "integration.see_admins": [_ITS_ADMINS, _ITS_MEMBERS, _SUPER_ADMINS],
+    "integration.share": [_ITS_ADMINS],
+    "integration.share_to_self": [_SUPER_ADMINS],
     "integration.revoke_key": [Rule(Who.ITS_ADMIN | Who.SUPER_ADMIN)],
 }
 

@@ -1,13 +1,13 @@
 """What the audit log is narrowed by: all of it stands in the URL."""
 
 import re
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from django import forms
-from django.utils.timezone import make_aware
 
+from connhub.days import midnight
 from connhub.forms import NO_CONTROLS
 
 from . import things
@@ -119,10 +119,9 @@ class FilterForm(forms.Form):
         if wanted["request"]:
             events = events.filter(request_id=wanted["request"])
         if since := wanted["since"]:
-            events = events.filter(at__gte=make_aware(datetime.combine(since, time.min)))
+            events = events.filter(at__gte=midnight(since))
         if (until := wanted["until"]) and until.year < 9999:
-            end = datetime.combine(until + timedelta(days=1), time.min)
-            events = events.filter(at__lt=make_aware(end))
+            events = events.filter(at__lt=midnight(until + timedelta(days=1)))
         return events
 
     @property

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.db import Error, models, transaction
@@ -60,6 +60,15 @@ def record(
     return event
 
 
+class Entry(NamedTuple):
+    """What one event of several says, each part as `record` takes it."""
+
+    action: str
+    on: models.Model
+    fields: Iterable[str] = ()
+    detail: Mapping[str, Any] = {}
+
+
 def record_each(
     action: str,
     things: Iterable[tuple[models.Model, Iterable[str], Mapping[str, Any]]],
@@ -67,11 +76,20 @@ def record_each(
     by: models.Model,
     change: bool = True,
 ) -> None:
-    """Append one event for each thing with its fields and detail, in a few queries however many.
+    """Append one event for each thing with its fields and detail, as `record_all` does."""
+    record_all((Entry(action, *thing) for thing in things), by=by, change=change)
+
+
+def record_all(entries: Iterable[Entry], *, by: models.Model, change: bool = True) -> None:
+    """Append these events in this order, in three queries however many; none, if there are none.
 
     Raises: AuditUnavailable, as `record` does.
     """
-    events = [_event(action, by, on, "ok", fields, detail) for on, fields, detail in things]
+    events = [
+        _event(action, by, on, "ok", fields, detail) for action, on, fields, detail in entries
+    ]
+    if not events:
+        return
     try:
         _append_all(events, change)
     except Error as error:

@@ -1,12 +1,13 @@
 """Reading the log, which is on record itself."""
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
+from connhub.days import midnight
 from connhub.paging import Order, Page, page
 
 from . import things
@@ -67,7 +68,3 @@ def _failed_since(moment: datetime) -> dict:
     failed = Event.objects.filter(outcome__in=["failed", "denied"], at__gte=moment)
     days = failed.annotate(day=TruncDate("at")).values_list("day").annotate(n=Count("pk"))
     return dict(days.order_by())
-
-
-def midnight(day) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -41,6 +41,7 @@ class ConnectionsConfig(AppConfig):
                 ),
                 may="change, test, share, revoke and delete",
                 loses="will no longer see",
+                stays="Flows that use it go on.",
                 listing="connections:list",
             )
         )

@@ -337,7 +337,8 @@ def settle(
     attempt: Authorization, connection: Connection, granted: Granted, by: Actor
 ) -> Credential:
     """Make what an attempt brought, and what waited for it, true of a locked connection."""
-    fields = apply(connection, attempt.pending, attempt.environment)
+    person = by if isinstance(by, User) else None
+    fields = apply(connection, attempt.pending, attempt.environment, by=person)
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)

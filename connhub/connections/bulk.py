@@ -1,26 +1,45 @@
 """The same done to many connections: each by itself, so that one that fails stops no other."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django import forms
 from django.core.exceptions import PermissionDenied
 
 from connhub.accounts.models import Environment, User
 from connhub.errors import Link, Refusal
 from connhub.sharing import admins as sharing
+from connhub.sharing import roles
 
 from . import lifecycle
 from .impact import used_lately
 from .models import Connection
 from .tagging import retag
 
-NOT_YOURS = "You don't administer it."
-GONE = "It is gone, or not shared with you."
-USED_LATELY = (
-    "{} used it in the last 7 days. Do this on its own page, where its link name is asked for."
-)
+Act = Callable[[Connection], str | None]
+
+
+class NotYours(Refusal):
+    code = "not-yours"
+    text = "You don't administer it."
+
+
+class Gone(Refusal):
+    code = "gone"
+    text = "It is gone, or not shared with you."
+
+
+class UsedLately(Refusal):
+    code = "used-lately"
+
+    def __init__(self) -> None:
+        highest = Environment.objects.order_by("position").last()
+        super().__init__(
+            f"{highest} used it in the last 7 days. Do this on its own page, where its link name is "
+            "asked for."
+        )
 
 
 class AlreadyShared(Refusal):
@@ -30,15 +49,20 @@ class AlreadyShared(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What may be done to many; `breaks` says what would stop, where something would."""
+    """What may be done to many.
+
+    `breaks` says what would stop, where something would. `form`, made with `by`, asks what has to
+    be chosen first; `run` gets the answers by name, and may return what to say in place of `done`.
+    """
 
     name: str
     label: str
     done: str
-    run: Callable[..., None]
+    run: Callable[..., str | None]
     breaks: str = ""
     takes_tags: bool = False
     takes_admins: bool = False
+    form: Callable[..., forms.Form] | None = None
 
 
 def _disable(connection: Connection, by: User) -> None:
@@ -66,6 +90,7 @@ def _share(connection: Connection, by: User, admins: Sequence[sharing.Admin]) ->
         raise AlreadyShared
 
 
+# Added to in the `ready()` of the app that knows more to do.
 ACTIONS = {
     action.name: action
     for action in (
@@ -102,14 +127,7 @@ class Outcome:
     links: Sequence[Link] = ()
 
 
-def run(
-    action: Action,
-    link_names: Iterable[str],
-    *,
-    by: User,
-    tags: Sequence[str] = (),
-    admins: Sequence[sharing.Admin] = (),
-) -> list[Outcome]:
+def run(action: Action, link_names: Iterable[str], *, by: User, **given: Any) -> list[Outcome]:
     """Do it to each, in a transaction of its own, and say what came of it in the order asked for.
 
     What would break calls of the highest environment is left alone: that asks for its link name.
@@ -119,30 +137,36 @@ def run(
     visible = Connection.objects.visible_to(by).named(wanted)
     found = {each.link_name: each for each in visible.select_related("service")}
     busy = used_lately(found.values()) if action.breaks else set()
-    given: dict[str, Any] = {"tags": tags} if action.takes_tags else {}
-    given |= {"admins": admins} if action.takes_admins else {}
     act = partial(action.run, by=by, **given)
-    outcomes = [_one(name, found.get(name), action, act, busy) for name in wanted]
+    outcomes = [_one(name, found.get(name), action, act, busy, by) for name in wanted]
     if action.takes_admins:
         done = [each.connection for each in outcomes if each.done and each.connection]
-        sharing.tell(done, admins, by=by)
+        sharing.tell(done, given["admins"], by=by)
     return outcomes
 
 
 def _one(
-    name: str, connection: Connection | None, action: Action, act: Any, busy: set[int]
+    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int], by: User
 ) -> Outcome:
-    if connection is None:
-        return Outcome(name, None, False, GONE)
+    came = attempt(act, connection, busy, by=by) if connection else Gone()
+    if isinstance(came, Refusal):
+        seen = None if isinstance(came, Gone) else connection
+        return Outcome(name, seen, False, came.text, came.links)
+    return Outcome(name, connection, True, came or action.done)
+
+
+def attempt(act: Act, connection: Connection, busy: Set[int], *, by: User) -> str | Refusal | None:
+    """Do it to one of many and give what it says; what stands in the way is given, not raised.
+
+    `busy` are those that the highest environment used lately, which are left alone.
+    """
     if connection.pk in busy:
-        text = USED_LATELY.format(Environment.objects.order_by("position").last())
-        return Outcome(name, connection, False, text)
+        return UsedLately() if roles.is_admin(by, connection) else NotYours()
     try:
-        act(connection)
+        return act(connection)
     except PermissionDenied:
-        return Outcome(name, connection, False, NOT_YOURS)
+        return NotYours()
     except Connection.DoesNotExist:
-        return Outcome(name, None, False, GONE)
+        return Gone()
     except Refusal as refusal:
-        return Outcome(name, connection, False, refusal.text, refusal.links)
-    return Outcome(name, connection, True, action.done)
+        return refusal

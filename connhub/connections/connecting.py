@@ -1,7 +1,12 @@
 """Connecting without a person: the service is asked for a token with what was typed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from connhub.accounts.models import User
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 from connhub.services.models import AuthMethod
@@ -10,6 +15,9 @@ from .access import AddressIncomplete, CredentialIncomplete
 from .auth import METHODS
 from .auth.base import Granted
 from .auth.provider import ProviderError
+from .models import Connection, Credential
+from .revocation import secrets_of
+from .telling import providers as telling
 
 
 class ConnectFailed(Refusal):
@@ -44,3 +52,31 @@ def obtain(
         raise CredentialIncomplete from None
     granted.secrets = dict(secrets) | granted.secrets
     return granted
+
+
+@contextmanager
+def given_back_unless_kept(
+    connection: Connection,
+    parameters: Mapping[str, str],
+    granted: Granted | None,
+    *,
+    user: User | None = None,
+) -> Iterator[None]:
+    """Around what stores what `obtain` brought: if it refuses, the provider revokes that token.
+
+    Not one that is in use all the same: some services give everybody who asks the same token.
+    """
+    try:
+        yield
+    except (PermissionDenied, Refusal):
+        if granted and not _is_in_use(connection, granted):
+            given = Credential(connection=connection, user=user)
+            with transaction.atomic():
+                telling.tell([(given, granted.secrets)], by=None, parameters=dict(parameters))
+        raise
+
+
+def _is_in_use(connection: Connection, granted: Granted) -> bool:
+    token = granted.secrets.get("access_token")
+    live = connection.credentials.live()
+    return any(secrets_of(credential).get("access_token") == token for credential in live)

@@ -11,9 +11,7 @@ def one_row_per_case(prefix: str) -> list[models.BaseConstraint]:
             fields=["connection"], condition=Q(environment=None), name=f"{prefix}_for_all"
         ),
         models.UniqueConstraint(
-            fields=["connection", "environment"],
-            condition=Q(environment__isnull=False),
-            name=f"{prefix}_per_environment",
+            fields=["connection", "environment"], name=f"{prefix}_per_environment"
         ),
     ]
 

@@ -1,10 +1,12 @@
 """A new connection like another one, with everything but its secret."""
 
+from collections.abc import Callable, Sequence
+
 from django.db import transaction
 
 from connhub.accounts.models import User
 from connhub.accounts.permissions import require
-from connhub.audit.log import record
+from connhub.audit.log import Entry, record_all
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 
@@ -15,12 +17,17 @@ from .keeping import keep
 from .lifecycle import BadLinkName, Details, insert, new_app
 from .models import Connection, Settings, is_link_name
 
+# What rooms above this one copy from the first to the second, and say of it for the record. Added to
+# in the `ready()` of the app that knows.
+copiers: list[Callable[[Connection, Connection, User], Sequence[Entry]]] = []
+
 
 @transaction.atomic
 def duplicate(connection: Connection, *, name: str, link_name: str, by: User) -> Connection:
     """A copy that `by` alone administers, not connected unless nothing secret is needed.
 
-    Settings of every environment come along; secrets, an own OAuth app's too, don't.
+    Settings of every environment come along, and who it is available to, as far as that is theirs
+    to say; secrets, an own OAuth app's too, don't.
 
     Raises:
         PermissionDenied: `by` is no admin of the connection.
@@ -47,7 +54,10 @@ def duplicate(connection: Connection, *, name: str, link_name: str, by: User) ->
         made.save(update_fields=["oauth_app", "status"])
     if _needs_no_secret(connection):
         keep(made, Granted({}), environment=None, by=by)
-    record("connection.duplicated", by=by, on=made, detail={"from": connection.link_name})
+    entries = [Entry("connection.duplicated", made, detail={"from": connection.link_name})]
+    for copy in copiers:
+        entries += copy(connection, made, by)
+    record_all(entries, by=by)
     return made
 
 

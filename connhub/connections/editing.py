@@ -18,8 +18,8 @@ from . import login_users, slots
 from .access import fields_of, main_settings, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Field, Granted
-from .connecting import obtain
-from .keeping import keep
+from .connecting import given_back_unless_kept, obtain
+from .keeping import keep, keep_anew
 from .lifecycle import Details, new_app
 from .meanwhile import locked_for, require_unchanged
 from .models import Connection, Credential, Settings, Status
@@ -78,7 +78,9 @@ def edit(
         DeletedMeanwhile: it is gone.
         EditedMeanwhile: it is no longer the version that was `seen`.
     """
-    return _edit(connection, details, by, _tokens(connection, details, by, seen), seen)
+    tokens = _tokens(connection, details, by, seen)
+    with given_back_unless_kept(connection, details.parameters, tokens):
+        return _edit(connection, details, by, tokens, seen)
 
 
 def reconnect(
@@ -102,7 +104,7 @@ def reconnect(
         DeletedMeanwhile, EditedMeanwhile: as `edit` does.
     """
     given = {name: value for name, value in secrets.items() if value}
-    granted = Granted(given)
+    parameters, granted = {}, Granted(given)
     if METHODS[connection.auth_method.kind].connects:
         require(by, "connection.reconnect", connection)
         require_unchanged(connection, seen)
@@ -112,7 +114,8 @@ def reconnect(
         # Before the transaction: a slow service must not hold its locks.
         granted = obtain(connection.auth_method, parameters, given, connection.scopes)
     granted.ends_at = ends_at
-    _keep_anew(connection, granted, given, by, environment, seen)
+    with given_back_unless_kept(connection, parameters, granted):
+        _take_in(connection, granted, given, by, environment, seen)
 
 
 def require_may_connect(by: User, connection: Connection, environment: Environment | None) -> None:
@@ -134,7 +137,7 @@ def require_all(connection: Connection, given: Mapping[str, str]) -> None:
 
 
 @transaction.atomic
-def _keep_anew(
+def _take_in(
     connection: Connection,
     granted: Granted,
     given: Mapping[str, str],
@@ -145,11 +148,7 @@ def _keep_anew(
     connection = locked_for(by, "connection.reconnect", connection, seen=seen)
     require_may_connect(by, connection, environment)
     require_all(connection, given)
-    credential = keep(connection, granted, environment=environment, by=by)
-    connection.move_on()
-    where = environment.slug if environment else "all"
-    detail = {"environment": where} | slots.ended(credential)
-    record("connection.reconnected", by=by, on=connection, fields=given, detail=detail)
+    keep_anew(connection, granted, environment=environment, by=by, fields=given)
 
 
 @transaction.atomic
@@ -233,7 +232,7 @@ def _change_for_users(connection: Connection, details: Details, by: User) -> lis
     """Make changes true at once: of another address or OAuth app, the users have to hear anyway."""
     changes = _pending(connection, details, by)
     if changes.keys() & {"parameters", "oauth_app"}:
-        login_users.give_up_all(connection)
+        login_users.give_up_all(connection, by=by)
     changed = _change_now(connection, changes)
     if connection.status != Status.REVOKED:
         connection.status = login_users.status_of(connection)

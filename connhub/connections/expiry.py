@@ -3,7 +3,7 @@
 from calendar import Calendar
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db.models import CharField, Count, Q, QuerySet, Value
@@ -11,6 +11,7 @@ from django.db.models.functions import Cast, Concat, TruncDate
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.days import midnight
 from connhub.paging import Order, Page, merged
 from connhub.services.models import Service
 
@@ -103,12 +104,8 @@ def _narrowed(source: Source, things: QuerySet, wanted: Mapping[str, Any]) -> Qu
 
 def _between(source: Source, things: QuerySet, first: date, last: date) -> QuerySet:
     return things.filter(
-        **{f"{source.at}__gte": _midnight(first), f"{source.at}__lt": _midnight(last)}
+        **{f"{source.at}__gte": midnight(first), f"{source.at}__lt": midnight(last)}
     )
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def listed(user: User, wanted: Mapping[str, Any], params: Mapping[str, str]) -> Page:

@@ -1,9 +1,13 @@
 """Sealing what was granted: the one place where a connection's credential is written whole."""
 
+from collections.abc import Iterable
+
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.audit.log import record
 
+from . import slots
 from .auth.base import Granted
 from .models import Connection, ConnectLink, Credential, Status
 
@@ -48,4 +52,21 @@ def keep(
     credential.save()
     if connection.take_worst(by_place.values()):
         connection.save(update_fields=["status"])
+    return credential
+
+
+def keep_anew(
+    connection: Connection,
+    granted: Granted,
+    *,
+    environment: Environment | None,
+    by: User | ConnectLink,
+    fields: Iterable[str],
+) -> Credential:
+    """Keep what somebody typed in place of what there was, and put down that they did."""
+    credential = keep(connection, granted, environment=environment, by=by)
+    connection.move_on()
+    where = environment.slug if environment else "all"
+    detail = {"environment": where} | slots.ended(credential)
+    record("connection.reconnected", by=by, on=connection, fields=fields, detail=detail)
     return credential

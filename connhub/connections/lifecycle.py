@@ -116,7 +116,9 @@ def _create(
     environment: Environment | None,
     granted: Granted | None,
 ) -> Connection:
-    connection = insert(method, details, link_name, by)
+    kept = None if is_interactive(method) else granted
+    status = Status.CONNECTED if kept else Status.NOT_CONNECTED
+    connection = insert(method, details, link_name, by, status=status)
     roles.grant_new([connection], by, by=by)
     Settings.objects.create(
         connection=connection, environment=environment, parameters=dict(details.parameters)
@@ -124,8 +126,8 @@ def _create(
     if is_interactive(method):
         _choose_app(connection, details, environment, by)
         connection.save(update_fields=["oauth_app"])
-    elif granted:
-        keep(connection, granted, environment=environment, by=by)
+    if kept:
+        keep(connection, kept, environment=environment, by=by)
     if connection.login_user:
         login_users.require_offered(connection)
         connection.status = login_users.status_of(connection)
@@ -134,8 +136,15 @@ def _create(
     return connection
 
 
-def insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Connection:
-    """The row of a new connection, saved.
+def insert(
+    method: AuthMethod,
+    details: Details,
+    link_name: str,
+    by: User,
+    *,
+    status: Status = Status.NOT_CONNECTED,
+) -> Connection:
+    """The row of a new connection, saved; with the status that its credential will give it.
 
     Raises: LinkNameTaken; the caller's transaction must not commit.
     """
@@ -149,6 +158,7 @@ def insert(method: AuthMethod, details: Details, link_name: str, by: User) -> Co
         login_user=details.login_user,
         scopes=list(details.scopes),
         tags=list(details.tags),
+        status=status,
         created_by=by,
     )
     try:
@@ -234,7 +244,7 @@ def revoke(
     is_open = connection.login_user and connection.status != Status.REVOKED and not environment
     if not (live or is_open):
         raise NothingToRevoke
-    destroy(connection, live, by=by, later=later)
+    destroy(live, by=by, later=later)
     connection.take_worst(own)
     if not environment:
         _end_sign_ins(connection, by, later=later)
@@ -271,7 +281,7 @@ def delete(connection: Connection, *, by: User, later: bool = False) -> None:
     if refusal := still_in_use(connection, by):
         raise refusal
     own = connection.lock_own()
-    destroy(connection, [c for c in own if c.payload], by=by, later=later)
+    destroy([c for c in own if c.payload], by=by, later=later)
     connection.take_worst(own)
     _end_sign_ins(connection, by, later=later)
     _destroy_own_app(connection)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from connhub.accounts import people
 from connhub.accounts.models import Environment, User
@@ -20,10 +20,10 @@ from . import held_grants
 from .access import require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .keeping import keep
 from .models import Authorization, Connection, Credential, Status
-from .revocation import remove
+from .revocation import give_up, lock_live, remove
 
 
 class LoginUserNotOffered(Refusal):
@@ -76,15 +76,10 @@ def switch(connection: Connection, *, on: bool, by: User) -> None:
     )
 
 
-def give_up_all(connection: Connection) -> None:
+def give_up_all(connection: Connection, *, by: User) -> None:
     """Destroy what a locked connection, about to change, would send to a new place."""
-    connection.credentials.of_users().live().update(
-        payload=None,
-        payload_version=F("payload_version") + 1,
-        status=Status.RECONNECT_NEEDED,
-        last_error="The connection was changed. Authorize again.",
-        fence=F("fence") + 1,
-    )
+    theirs = lock_live(connection.credentials.of_users())
+    give_up(theirs, "The connection was changed. Authorize again.", by=by)
 
 
 @transaction.atomic
@@ -118,7 +113,8 @@ def sign_in(
     # Before the transaction: a slow service must not hold its locks.
     parameters = settings_for(connection, environment).parameters
     granted = obtain(connection.auth_method, parameters, secrets, connection.scopes)
-    return _keep(connection, granted, by, environment)
+    with given_back_unless_kept(connection, parameters, granted, user=by):
+        return _keep(connection, granted, by, environment)
 
 
 def _require_may(by: User, connection: Connection) -> None:

@@ -67,7 +67,11 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         return self.filter(deleted_at=None)
 
     def locked(self, pk: int) -> "Connection":
-        """That one, locked until the transaction ends. Credentials are locked after it, not before."""
+        """That one, locked until the transaction ends. Credentials are locked after it, not before.
+
+        What a person may do with it is asked after this, by a query that sees who was removed by
+        whoever held the lock.
+        """
         whole = self.select_related("service", "auth_method", "oauth_app")
         return whole.select_for_update(of=("self",)).get(pk=pk)
 

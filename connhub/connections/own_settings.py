@@ -14,12 +14,12 @@ from connhub.errors import Refusal
 from . import slots
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .editing import require_all, require_may_connect
 from .keeping import keep
 from .meanwhile import locked_for, require_unchanged
-from .models import Connection
-from .revocation import give_back
+from .models import Connection, Settings
+from .revocation import erase
 
 
 class NothingOwn(Refusal):
@@ -69,9 +69,16 @@ def give(
     granted = obtain(method, parameters, given, connection.scopes)
     granted.ends_at = ends_at
     fields = [*parameters, *given]
-    store(
-        connection, environment, settings=settings, granted=granted, fields=fields, by=by, seen=seen
-    )
+    with given_back_unless_kept(connection, parameters, granted):
+        store(
+            connection,
+            environment,
+            settings=settings,
+            granted=granted,
+            fields=fields,
+            by=by,
+            seen=seen,
+        )
     return {}
 
 
@@ -91,8 +98,12 @@ def store(
     Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
     """
     connection = locked_for(by, "connection.set_environment", connection, seen=seen)
-    if not connection.settings.filter(environment=environment).update(**settings):
-        connection.settings.create(environment=environment, **settings)
+    Settings.objects.bulk_create(
+        [Settings(connection=connection, environment=environment, **settings)],
+        update_conflicts=True,
+        unique_fields=["connection", "environment"],
+        update_fields=settings,
+    )
     if granted:
         credential = keep(connection, granted, environment=environment, by=by)
     else:
@@ -126,8 +137,7 @@ def drop(connection: Connection, environment: Environment, *, by: User) -> None:
         raise NothingOwn
     if None not in places:
         raise NothingForAll
-    give_back([c for c in own if c.payload], by=by)
-    connection.credentials.own().filter(environment=environment).delete()
+    erase(own, by=by)
     connection.settings.filter(environment=environment).delete()
     connection.take_worst(c for c in credentials if c not in own)
     connection.move_on("status")

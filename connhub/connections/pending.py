@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
-from connhub.accounts.models import Environment
+from connhub.accounts.models import Environment, User
 from connhub.errors import Refusal
 
-from .access import AppMissing, settings_for, values_of
+from .access import AppMissing, values_of
 from .auth import is_interactive
-from .models import Connection, Credential, Settings, Status
+from .models import Connection, Credential, Settings
+from .revocation import give_up, lock_live
+
+MOVED = "The connection's address was changed. Reconnect."
 
 
 class NothingToAuthorize(Refusal):
@@ -43,15 +46,20 @@ def values_with(
 
 
 def apply(
-    connection: Connection, pending: Mapping[str, Any], environment: Environment | None
+    connection: Connection,
+    pending: Mapping[str, Any],
+    environment: Environment | None,
+    *,
+    by: User | None,
 ) -> list[str]:
-    """Make pending changes true; the names of what changed."""
+    """Make pending changes of a locked connection true; the names of what changed."""
     if not pending:
         return []
+    if "parameters" in pending:
+        give_up(_others_there(connection, environment), MOVED, by=by)
     changed = with_changes(connection, pending)
     changed.save(update_fields=["scopes", "oauth_app"])
     if "parameters" in pending:
-        _give_up_others(connection, environment)
         Settings.objects.update_or_create(
             connection=connection,
             environment=environment,
@@ -62,14 +70,13 @@ def apply(
     return [name for name in pending if name != "version"]
 
 
-def _give_up_others(connection: Connection, environment: Environment | None) -> None:
-    """Destroy the secrets that settings about to change would send to a new place."""
-    for other in connection.credentials.live().select_for_update(of=("self",)):
-        stored = settings_for(connection, other.environment)
-        is_replaced = other.environment == environment and other.user_id is None
-        if stored.environment == environment and not is_replaced:
-            other.payload.clear()
-            other.status = Status.RECONNECT_NEEDED
-            other.last_error = "The connection's address was changed. Reconnect."
-            other.fence += 1
-            other.save()
+def _others_there(connection: Connection, environment: Environment | None) -> list[Credential]:
+    """Those, locked, whose secrets settings about to change would send to a new place.
+
+    The one that is about to be replaced is not among them.
+    """
+    others = connection.credentials.exclude(environment=environment, user=None)
+    if environment:
+        return lock_live(others.filter(environment=environment))
+    own = connection.settings.exclude(environment=None)
+    return lock_live(others.exclude(environment__in=own.values("environment")))

@@ -31,6 +31,11 @@ class Cell:
     people: int | None = None
 
     @property
+    def is_open(self) -> bool:
+        """Whether people can sign in there for themselves, however many did."""
+        return self.people is not None and self.status == Status.CONNECTED
+
+    @property
     def is_own(self) -> bool:
         return self.credential is not None and self.credential.environment_id is not None
 

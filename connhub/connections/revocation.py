@@ -1,6 +1,7 @@
 """Destroying credentials: here first and for good, then at the provider, whatever it answers."""
 
 from contextlib import suppress
+from typing import Any
 
 from django.db import models
 from django.db.models import F
@@ -8,7 +9,7 @@ from django.db.models import F
 from connhub.accounts.models import User
 from connhub.vault.keyring import CantOpen
 
-from .models import Connection, Credential, Rotation, Status
+from .models import Credential, Rotation, Status
 from .telling import providers as telling
 
 
@@ -17,28 +18,40 @@ def lock_live(credentials: models.QuerySet[Credential]) -> list[Credential]:
     return list(
         credentials.filter(payload__isnull=False)
         .select_related(
-            "connection__service", "connection__auth_method", "connection__oauth_app", "user"
+            *("connection__service", "connection__auth_method", "connection__oauth_app"),
+            *("user", "rotation"),
         )
         .select_for_update(of=("self",))
         .order_by("pk")
     )
 
 
-def destroy(
-    connection: Connection, live: list[Credential], *, by: User, later: bool = False
-) -> None:
-    """Empty locked credentials of a connection, and their second slots.
+def destroy(live: list[Credential], *, by: User, later: bool = False) -> None:
+    """Empty locked credentials, and their second slots.
 
     A refresh under way can no longer write to them. With `later` it is left to the worker to tell
     the providers.
     """
     give_back(live, by=by, later=later)
+    _empty(live, status=Status.REVOKED)
+
+
+def give_up(live: list[Credential], why: str, *, by: User | None) -> None:
+    """Empty locked credentials before a change that would send their secrets to a new place.
+
+    Those whose they are read `why`, and connect again. The worker tells the providers.
+    """
+    give_back(live, by=by, later=True)
+    _empty(live, status=Status.RECONNECT_NEEDED, last_error=why)
+
+
+def _empty(live: list[Credential], **fields: Any) -> None:
+    """Take every secret out of locked credentials and of their second slots."""
     if any(_rotation_of(credential) for credential in live):
         Rotation.objects.filter(credential__in=live).delete()
-    connection.credentials.filter(pk__in=[c.pk for c in live]).update(
+    Credential.objects.filter(pk__in=[credential.pk for credential in live]).update(
         payload=None,
         payload_version=F("payload_version") + 1,
-        status=Status.REVOKED,
         fence=F("fence") + 1,
         lease_until=None,
         intent_version=None,
@@ -46,9 +59,10 @@ def destroy(
         ends_at=None,
         certificate_ends_at=None,
         renewable=False,
+        **fields,
     )
     for credential in live:
-        credential.status = Status.REVOKED
+        credential.status = fields["status"]
 
 
 def _slots_of(live: list[Credential]) -> list[tuple[Credential, dict[str, str]]]:
@@ -78,7 +92,18 @@ def remove(
     return live
 
 
-def give_back(live: list[Credential], *, by: User, later: bool = False) -> None:
+def erase(own: list[Credential], *, by: User) -> None:
+    """Take a connection's own credentials, all locked with their second slots, away, rows and all."""
+    give_back([credential for credential in own if credential.payload], by=by)
+    ids = [credential.pk for credential in own]
+    if any(_rotation_of(credential) for credential in own):
+        Rotation.objects.filter(credential__in=ids).delete()
+    rows = Credential.objects.filter(pk__in=ids)
+    # Nothing else hangs on them, so nothing has to be looked for.
+    rows._raw_delete(rows.db)
+
+
+def give_back(live: list[Credential], *, by: User | None, later: bool = False) -> None:
     """Have the providers told of locked credentials that are about to be destroyed here."""
     held = [(credential, secrets_of(credential)) for credential in live]
     telling.tell([*held, *_slots_of(live)], by=by, later=later)

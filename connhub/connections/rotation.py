@@ -20,7 +20,7 @@ from . import testing
 from .access import CredentialUnreadable, base_url_for, require_open, settings_for
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
-from .connecting import obtain
+from .connecting import given_back_unless_kept, obtain
 from .editing import EachUsersOwn, SecretAskedAgain, asked_of, wanted_secrets
 from .keeping import keep
 from .models import Connection, Credential, Rotation
@@ -119,7 +119,7 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
         PermissionDenied: `by` is no admin of the connection.
         NoTest, TooManyTests: it can't be tested, or not now.
         NoNextValue: there is none.
-        Refusal: the connection is switched off, or the value can't be opened.
+        Refusal: the connection is disabled, or the value can't be opened.
     """
     require(by, "connection.rotate", connection)
     if not testing.has_test(connection.service):
@@ -182,7 +182,8 @@ def switch(
     # Before the transaction: a slow service must not hold its locks.
     granted = obtain(connection.auth_method, parameters, typed, connection.scopes)
     granted.ends_at = waiting.ends_at
-    _switch(connection, rotation, granted, by, environment, grace)
+    with given_back_unless_kept(connection, parameters, granted):
+        _switch(connection, rotation, granted, by, environment, grace)
 
 
 @transaction.atomic

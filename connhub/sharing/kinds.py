@@ -14,7 +14,8 @@ class Kind:
     """How pages find an object of one kind, and what they say about it.
 
     `live` are those that aren't deleted. `may` is what admins may do with one, `loses` what
-    somebody whose access ends no longer does to it; `listing` the URL name of where they go then.
+    somebody whose access ends no longer does to it, `stays` what goes on without them; `listing`
+    the URL name of where they go then.
     """
 
     model: type[models.Model]
@@ -23,6 +24,7 @@ class Kind:
     visible_to: Callable[[User], models.QuerySet]
     may: str
     loses: str
+    stays: str
     listing: str
 
     @property

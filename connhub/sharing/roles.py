@@ -1,6 +1,7 @@
 """Who administers an object: people and teams, each with one and the same role, admin."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission
@@ -61,14 +62,15 @@ def is_admin(user: User, thing: models.Model) -> bool:
     return mine.values("pk").union(ours.values("pk"), all=True).exists()
 
 
+def is_shared_to_self(user: User, thing: models.Model) -> bool:
+    """Whether the person, a super admin, made themself its admin and hasn't undone it yet."""
+    return grants_of(thing, user).filter(to_self=True).exists()
+
+
 def admins(thing: models.Model) -> models.QuerySet[User]:
     """The active people who administer the object, directly or through a team."""
-    people = user_grants(type(thing)).filter(content_object=thing)
-    teams = team_grants(type(thing)).filter(content_object=thing)
-    is_one = Q(pk__in=people.values("user")) | Q(
-        pk__in=User.groups.through.objects.filter(group__in=teams.values("group")).values("user")
-    )
-    return User.objects.filter(is_one, is_active=True)
+    things = type(thing)._default_manager.filter(pk=thing.pk)
+    return User.objects.filter(administering(things), is_active=True)
 
 
 def unadministered(model: type[models.Model], *, without: User | None = None) -> Q:
@@ -148,7 +150,14 @@ def grant_each(things: Sequence[models.Model], to: User | Group, *, by: User) ->
     )
 
 
+@cache
 def _permission_for(model: type[models.Model]) -> Permission:
+    """Read once: migrating alone makes another row of it."""
     return Permission.objects.get(
         content_type__app_label=model._meta.app_label, codename=permission(model)
     )
+
+
+def forget_permissions(**signal: Any) -> None:
+    """Read them again, once something was migrated."""
+    _permission_for.cache_clear()

@@ -13,13 +13,6 @@ from connhub.audit.log import record_each
 from . import letters, policies, roles
 from .admins import Admin, CantBeAdded, LastAdmin, people_of, require_there
 
-# By the name of the model; what has admins but no share pages can be transferred, too.
-EVENTS = {
-    "connection": "connection.transferred",
-    "service": "service.transferred",
-    "integration": "integration.transferred",
-}
-
 
 @transaction.atomic
 def transfer(
@@ -50,7 +43,7 @@ def transfer(
     if left.filter(roles.unadministered(model, without=person)).exists():
         raise LastAdmin
     facts = {"from": str(person), "whom": ", ".join(map(str, to))}
-    event = EVENTS[str(model._meta.model_name)]
-    record_each(event, ((thing, [], facts) for thing in theirs), by=by)
+    name = model._meta.model_name
+    record_each(f"{name}.transferred", ((thing, [], facts) for thing in theirs), by=by)
     letters.transferred(theirs, people_of(to), person=person, by=by)
     return theirs

@@ -26,8 +26,10 @@ def admins(request, kind, key):
     """The list of admins, with since when and by whom."""
     kind, thing = _seen(request, kind, key)
     policies.require_see_admins(request.user, thing)
-    context = _about(request, kind, thing) | {"page": listing.rows(thing, request.GET)}
-    template = "_admins.html" if wants_fragment(request) else "admins.html"
+    is_fragment = wants_fragment(request)
+    context = _about(request, kind, thing)
+    context |= {"page": listing.rows(thing, request.GET), "is_fragment": is_fragment}
+    template = "_admins.html" if is_fragment else "admins.html"
     return render(request, f"sharing/{template}", context)
 
 
@@ -144,13 +146,12 @@ def _shared(request, kind, key):
 
 def _about(request, kind, thing):
     """What every share page shows of the object."""
-    own = roles.grants_of(thing, request.user).first()
     may_share = policies.may_share(request.user, thing)
     return {
         "kind": kind,
         "thing": thing,
         "may_share": may_share,
-        "is_shared_to_self": bool(own and own.to_self),
+        "is_shared_to_self": roles.is_shared_to_self(request.user, thing),
         "may_share_to_self": policies.may_share_to_self(request.user, thing),
         "urls": {name: kind.url(name, thing) for name in ("admins", "add", "to_self", "undo")},
     }

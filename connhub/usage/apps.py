@@ -9,14 +9,16 @@ class UsageConfig(AppConfig):
         from connhub.accounts import people, permissions
         from connhub.accounts.permissions import Who
         from connhub.audit.things import Thing, things
-        from connhub.connections import expiry
+        from connhub.connections import bulk, expiry
         from connhub.connections.create_form import questions
+        from connhub.connections.duplicating import copiers
         from connhub.connections.inside import finders
         from connhub.connections.policies import ways_to_use
-        from connhub.sharing import roles
+        from connhub.sharing import kinds, roles
 
-        from . import policies
+        from . import availability, policies
         from .audience import AvailableTo
+        from .bulk import REGISTER
         from .keys_ending import SOURCE
         from .leaving.kinds import left
         from .models import Integration, IntegrationKey
@@ -35,6 +37,22 @@ class UsageConfig(AppConfig):
         people.left_behind.append(left)
         ways_to_use.append(policies.through_integrations)
         questions.append(AvailableTo())
+        copiers.append(availability.copy)
+        bulk.ACTIONS[REGISTER.name] = REGISTER
         finders.append(inside)
+        kinds.add(
+            kinds.Kind(
+                model=Integration,
+                key="slug",
+                live=Integration.objects.all,
+                visible_to=lambda user: Integration.objects.visible_to(user).select_related(
+                    "project"
+                ),
+                may="manage the connections, members and keys of",
+                loses="may no longer manage",
+                stays="Its flows and keys go on working.",
+                listing="usage:integrations",
+            )
+        )
         things["integration"] = Thing(Integration.objects.all, ("slug", "name"))
         things["integrationkey"] = Thing(IntegrationKey.objects.all, ("prefix", "name"))

@@ -7,11 +7,9 @@ from django.db.models import QuerySet
 
 from connhub.accounts.models import User
 from connhub.connections.models import Connection
-from connhub.sharing import roles
 
 from . import policies
 from .availability import Audience, narrow
-from .models import Integration, Kind
 
 EVERYBODY, PROJECT, INTEGRATION = "account", "project", "integration"
 CHOICES = [
@@ -44,7 +42,7 @@ def fields(by: User) -> dict[str, forms.Field]:
 
 
 def _open_to(by: User) -> dict[str, QuerySet]:
-    mine = Integration.objects.filter(roles.administered_by(by, Integration), kind=Kind.INTEGRATION)
+    mine = policies.open_for_registering(by)
     return {PROJECT: policies.projects_open_to(by), INTEGRATION: mine}
 
 

@@ -8,12 +8,15 @@ from django.db.models import QuerySet
 
 from connhub.accounts.models import User
 from connhub.accounts.permissions import require
-from connhub.audit.log import record
+from connhub.audit.log import Entry, record_all
 from connhub.connections.models import Connection
 
 from . import policies
 from .models import Availability, Integration, Project, Registration
-from .registration import add, involving, locked, require_by_hand
+from .registration import RegistrationNotOffered, entry_of, insert, involving, lock_for
+
+# For `select_related`.
+AVAILABILITY = ("availability__project", "availability__integration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,15 @@ class Audience:
 
 def audience_of(connection: Connection) -> Audience:
     stored = Availability.objects.filter(connection=connection)
-    row = stored.select_related("project", "integration").first()
+    return _audience(stored.select_related("project", "integration").first())
+
+
+def audience_with(connection: Connection) -> Audience:
+    """The same for a connection that was read with its `AVAILABILITY`."""
+    return _audience(getattr(connection, "availability", None))
+
+
+def _audience(row: Availability | None) -> Audience:
     return Audience(row.project, row.integration) if row else Audience()
 
 
@@ -59,21 +70,52 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
         RegistrationNotOffered: it is an integration app.
     """
     if to.integration:
-        locked(to.integration)  # before the connection, as registering does
+        lock_for(to.integration, by=by)  # before the connection, as registering does
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.make_available", connection)
-    if to.project and to.project not in policies.projects_open_to(by):
+    _require_open(to.project, by)
+    before = audience_of(connection)
+    if to != before:
+        record_all(_change(connection, before, to, by), by=by)
+
+
+def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
+    """Make a duplicate available to whom the connection is, and say so for the record.
+
+    Where that is not theirs to bring connections into, it is for the whole account.
+    """
+    to = audience_of(connection)
+    if to == Audience():
+        return []
+    try:
+        if to.integration:
+            lock_for(to.integration, by=by)
+        _require_open(to.project, by)
+    except (PermissionDenied, RegistrationNotOffered):
+        return []
+    return _change(made, Audience(), to, by)
+
+
+def _require_open(project: Project | None, by: User) -> None:
+    if project and project not in policies.projects_open_to(by):
         raise PermissionDenied
-    if to.integration:
-        require(by, "integration.register", to.integration)
-        require_by_hand(to.integration)
-    if to == audience_of(connection):
-        return
-    Availability.objects.filter(connection=connection).delete()
-    if to != Audience():
-        Availability.objects.create(
-            connection=connection, project=to.project, integration=to.integration
-        )
-    if to.integration:
-        add([to.integration], [connection], how=Registration.How.BY_HAND, by=by)
-    record("connection.made_available", by=by, on=connection, detail={"to": str(to)})
+
+
+def _change(connection: Connection, before: Audience, to: Audience, by: User) -> list[Entry]:
+    """Store it, and register the connection with the integration; what goes on record of both."""
+    _store(connection, before, to)
+    here = [to.integration] if to.integration else []
+    new = insert(here, [connection], how=Registration.How.BY_HAND, by=by)
+    available = Entry("connection.made_available", connection, detail={"to": str(to)})
+    return [*map(entry_of, new), available]
+
+
+def _store(connection: Connection, before: Audience, to: Audience) -> None:
+    rows = Availability.objects.filter(connection=connection)
+    only = {"project": to.project, "integration": to.integration}
+    if to == Audience():
+        rows.delete()
+    elif before == Audience():
+        rows.create(connection=connection, **only)
+    else:
+        rows.update(**only)

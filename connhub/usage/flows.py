@@ -57,7 +57,7 @@ def declare(
     changed = _set_steps(flow, steps, offered | kept)
     if flow.name != name:
         changed.append("name")
-    registered = add([integration], list(offered.values()), how=Registration.How.AUTOMATIC, by=by)
+    registered = add(integration, list(offered.values()), how=Registration.How.AUTOMATIC, by=by)
     if changed or is_new:
         flow.name = name
         flow.save(update_fields=["name", "saved_at"])

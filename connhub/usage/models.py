@@ -3,6 +3,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
 
@@ -250,6 +251,11 @@ class Function(models.Model):
 class IntegrationKeyQuerySet(models.QuerySet):
     def usable(self):
         return self.filter(revoked_at=None, expires_at__gt=timezone.now())
+
+    def usable_issued_by(self, person):
+        """Whoever has them now, and whatever became of the person; `tie` tells those of one name apart."""
+        issued = self.usable().filter(issued_by=person).annotate(tie=Cast("pk", models.CharField()))
+        return issued.select_related("integration", "environment")
 
 
 class IntegrationKey(models.Model):

@@ -36,6 +36,12 @@ def projects_open_to(user: User) -> QuerySet[Project]:
     return Project.objects.filter(pk__in=administered.values("project"))
 
 
+def open_for_registering(user: User) -> QuerySet[Integration]:
+    """Those that they may register connections with by hand."""
+    administered = roles.administered(user, Integration)
+    return administered.exclude(kind=Kind.APP)
+
+
 def usable_connections(user: User) -> QuerySet[Connection]:
     """Those the person administers, or may use already in an integration that they belong to."""
     return Connection.objects.live().filter(usable_by(user))

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from connhub.accounts.models import User
 from connhub.accounts.permissions import may, require
-from connhub.audit.log import record, record_each
+from connhub.audit.log import Entry, record, record_all
 from connhub.connections.models import Connection
 from connhub.errors import Refusal
 
@@ -145,7 +145,7 @@ def register(
     rows = Connection.objects.select_for_update(of=("self",)).filter(pk__in=ids)
     chosen = list(rows.order_by("pk"))
     _require_may_bring(integration, by, ids)
-    return add([integration], chosen, how=how, by=by)
+    return add(integration, chosen, how=how, by=by)
 
 
 def _require_may_bring(integration: Integration, by: User, ids: set[int]) -> None:
@@ -161,27 +161,42 @@ def _require_may_bring(integration: Integration, by: User, ids: set[int]) -> Non
 
 
 def add(
-    integrations: Sequence[Integration],
+    integration: Integration,
     connections: Sequence[Connection],
     *,
     how: str,
     by: User | IntegrationKey,
 ) -> list[Connection]:
-    """Register each connection with each integration, on record; those that it was new for.
+    """Register each connection with the integration, on record; those that it was new for.
 
     The caller holds the connections' locks and has asked the policies.
     """
+    new = insert([integration], connections, how=how, by=by)
+    record_all(map(entry_of, new), by=by)
+    return [registration.connection for registration in new]
+
+
+def insert(
+    integrations: Sequence[Integration],
+    connections: Sequence[Connection],
+    *,
+    how: str,
+    by: User | IntegrationKey,
+) -> list[Registration]:
+    """As `add`, of several integrations; the caller puts an `entry_of` each new one on record."""
     there = Registration.objects.filter(integration__in=integrations, connection__in=connections)
     known = set(there.values_list("integration", "connection"))
     new = [(i, c) for i in integrations for c in connections if (i.pk, c.pk) not in known]
-    if not new:
-        return []
     person = by if isinstance(by, User) else None
-    Registration.objects.bulk_create(
+    return Registration.objects.bulk_create(
         Registration(integration=i, connection=c, how=how, by=person) for i, c in new
     )
-    record_each("connection.registered", [(c, (), _where(i, how=how)) for i, c in new], by=by)
-    return [connection for _, connection in new]
+
+
+def entry_of(registration: Registration) -> Entry:
+    """What the record says of a new registration."""
+    where = _where(registration.integration, how=registration.how)
+    return Entry("connection.registered", registration.connection, detail=where)
 
 
 @transaction.atomic

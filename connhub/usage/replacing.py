@@ -7,15 +7,15 @@ from django.db.models import QuerySet
 
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
-from connhub.audit.log import record
+from connhub.audit.log import Entry, record_all
 from connhub.connections.listing import Stage, stages
 from connhub.connections.models import Connection, Status
 from connhub.errors import Refusal
 from connhub.sharing import roles
 
-from .availability import audience_of
+from .availability import AVAILABILITY, audience_with
 from .models import Function, Integration, Kind, Registration
-from .registration import AvailableElsewhere, RegistrationNotOffered, add, involving
+from .registration import AvailableElsewhere, RegistrationNotOffered, entry_of, insert, involving
 
 
 class NotAReplacement(Refusal):
@@ -73,25 +73,32 @@ def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
         RegistrationNotOffered: an integration app uses the old one.
         AvailableElsewhere: the new one is narrowed to a project or integration that is not theirs.
     """
-    require(by, "connection.replace", old)
     integrations = list(involving(old).select_for_update(of=("self",)).order_by("pk"))
-    pair = Connection.objects.select_for_update(of=("self",)).filter(
-        pk__in=[old.pk, by_connection.pk]
-    )
-    locked = {connection.pk: connection for connection in pair.order_by("pk")}
-    new = candidates(old, by).filter(pk=by_connection.pk).first()
-    if new is None or old.pk not in locked:
-        raise NotAReplacement
+    new = _locked(old, by_connection, by)
     _require_room(integrations, new)
     moved = _move(old, new)
-    add(integrations, [new], how=Registration.How.BY_HAND, by=by)
+    registered = insert(integrations, [new], how=Registration.How.BY_HAND, by=by)
     Registration.objects.filter(connection=old).delete()
-    record("connection.replaced", by=by, on=old, detail={"with": new.link_name, **moved})
-    record("connection.took_over", by=by, on=new, detail={"from": old.link_name, **moved})
+    replaced = Entry("connection.replaced", old, detail={"with": new.link_name, **moved})
+    took_over = Entry("connection.took_over", new, detail={"from": old.link_name, **moved})
+    record_all([*map(entry_of, registered), replaced, took_over], by=by)
+
+
+def _locked(old: Connection, other: Connection, by: User) -> Connection:
+    """The other one, both locked. Raises: PermissionDenied, NotAReplacement."""
+    both = Connection.objects.filter(pk__in=[old.pk, other.pk])
+    found = {each.pk: each for each in both.select_for_update(of=("self",)).order_by("pk")}
+    if old.pk not in found:
+        raise NotAReplacement
+    require(by, "connection.replace", found[old.pk])
+    new = candidates(old, by).select_related(*AVAILABILITY).filter(pk=other.pk).first()
+    if new is None:
+        raise NotAReplacement
+    return new
 
 
 def _require_room(integrations: list[Integration], new: Connection) -> None:
-    audience = audience_of(new)
+    audience = audience_with(new)
     for integration in integrations:
         if integration.kind == Kind.APP:
             raise RegistrationNotOffered(
@@ -103,7 +110,7 @@ def _require_room(integrations: list[Integration], new: Connection) -> None:
 
 def _move(old: Connection, new: Connection) -> dict[str, int]:
     """Point everything at the new one; a function that it has already is not had twice."""
-    both_have = list(Function.objects.filter(connection=new).values_list("name", flat=True))
+    both_have = Function.objects.filter(connection=new).values("name")
     dropped, _ = old.functions.filter(name__in=both_have).delete()
     return {
         "steps": old.steps.update(connection=new),

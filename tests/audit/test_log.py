@@ -12,7 +12,13 @@ from connhub.accounts import people
 from connhub.accounts.models import User
 from connhub.audit import append_only
 from connhub.audit.context import Context, current
-from connhub.audit.log import AuditUnavailable, record, record_egress_exception
+from connhub.audit.log import (
+    AuditUnavailable,
+    Entry,
+    record,
+    record_all,
+    record_egress_exception,
+)
 from connhub.audit.models import Event, Head
 from connhub.audit.verify import verify
 from tests.audit.test_fail_closed import break_record
@@ -172,3 +178,28 @@ def test_threads_that_record_at_once_leave_one_whole_chain():
 
     verdict = verify()
     assert (verdict.events, verdict.problem) == (20, "")
+
+
+def test_several_events_of_one_operation_go_into_the_chain_at_once(
+    ada, bob, django_assert_num_queries
+):
+    before = record("catalogue.loaded").sequence
+    entries = [
+        Entry("person.renamed", ada, ["name"]),
+        Entry("person.role_changed", bob, detail={"to": "admin"}),
+    ]
+
+    with django_assert_num_queries(3):
+        record_all(entries, by=ada)
+    with django_assert_num_queries(0):
+        record_all([], by=ada)
+
+    events = Event.objects.filter(sequence__gt=before).order_by("sequence")
+    assert list(events.values_list("sequence", "action", "object", "fields", "detail")) == [
+        (before + 1, "person.renamed", "Ada", ["name"], {}),
+        (before + 2, "person.role_changed", "Bob", [], {"to": "admin"}),
+    ]
+    assert verify().problem == ""
+    break_record("full")
+    with pytest.raises(AuditUnavailable):
+        record_all(entries, by=ada)

@@ -55,7 +55,7 @@ def test_what_has_no_name_is_called_something():
 def recorded(source: str) -> set[str]:
     """Every action in a module that puts something on record, and what is named by a constant."""
     tree = ast.parse(source)
-    if not re.search(r"\brecord(_each)?\b", source):
+    if not re.search(r"\brecord(_each|_all)?\b", source):
         return set()
     texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
     # What is shared is on record under the name of its kind: f"{kind}.shared".
@@ -74,7 +74,8 @@ def recorded(source: str) -> set[str]:
 
 def recordings(tree: ast.AST) -> list[ast.Call]:
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args]
-    return [c for c in calls if ast.unparse(c.func).rpartition(".")[2] in ("record", "record_each")]
+    ways = ("record", "record_each", "Entry")
+    return [c for c in calls if ast.unparse(c.func).rpartition(".")[2] in ways]
 
 
 def recorded_anywhere() -> set[str]:

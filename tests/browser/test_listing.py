@@ -51,6 +51,24 @@ def test_all_rows_are_ticked_at_once_and_tagged(page, app_server, ada, three, si
     assert complaints == []
 
 
+def test_rows_are_registered_with_an_integration(
+    page, app_server, ada, three, integration, sign_in, complaints
+):
+    sign_in(ada)
+    page.get_by_label("Select Alpha").check()
+    page.get_by_label("Select Gamma").check()
+    page.locator("#bulk").get_by_role("button", name="Register").click()
+
+    expect(page.get_by_role("heading", name="Register 2 connections")).to_be_visible()
+    assert serious_axe_findings(page) == []
+    page.get_by_label("Integration", exact=True).select_option("order-to-cash")
+    page.get_by_role("button", name="Register").click()
+
+    expect(page.get_by_role("heading", name="Register: 2 of 2 done")).to_be_visible()
+    assert [str(here) for here in integration.connections.order_by("name")] == ["Alpha", "Gamma"]
+    assert complaints == []
+
+
 def test_rows_are_deleted_without_javascript(browser, app_server, ada, three):
     context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""Who can use this, looked at in a browser: from the summary, filtered, wide and narrow."""
+"""Who can use this, and what a person reaches, looked at in a browser, wide and narrow."""
 
 import pytest
 from playwright.sync_api import expect
@@ -11,6 +11,7 @@ from connhub.usage.models import Membership
 from tests.browser.conftest import serious_axe_findings
 from tests.factories import IntegrationFactory, UserFactory, connect
 
+IS_WHOLE = "document.documentElement.scrollWidth <= innerWidth"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -45,7 +46,7 @@ def test_who_can_use_this(
     page.goto(f"{app_server.url}/connections/billing/")
     page.get_by_role("link", name="Who can use this?").click()
     expect(page.locator("svg.graph")).to_contain_text("and 39 more")
-    whole = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(IS_WHOLE)
     found = serious_axe_findings(page)
     page.get_by_label("Filter by name").fill("zoe")
     expect(page.locator("#access tbody tr")).to_have_count(1)
@@ -54,6 +55,10 @@ def test_who_can_use_this(
     page.get_by_text("Keys 1", exact=True).click()
     expect(page.locator("#access tbody tr")).to_contain_text("nightly")
 
-    assert whole
+    page.goto(f"{app_server.url}/profile/access/")
+    expect(page.locator("svg.graph")).to_contain_text("Order to cash")
+    assert page.evaluate(IS_WHOLE)
+    found += serious_axe_findings(page)
+
     assert found == []
     assert complaints == []

@@ -5,10 +5,13 @@ from base64 import b64encode
 import pytest
 from django.urls import reverse
 
-from connhub.connections import editing, lifecycle, testing
+from connhub.accounts.models import Environment
+from connhub.audit.models import Event
+from connhub.connections import editing, lifecycle, own_settings, testing
 from connhub.connections.access import ReconnectNeeded
 from connhub.connections.connecting import ConnectFailed
-from connhub.connections.models import Connection, Credential, Status
+from connhub.connections.meanwhile import DeletedMeanwhile, EditedMeanwhile
+from connhub.connections.models import Connection, Credential, Status, Telling
 from connhub.connections.refresh import ensure_fresh
 from tests.conftest import CANARY
 from tests.connections.steps import actions, again, expire, secrets
@@ -296,3 +299,87 @@ def test_password_that_no_longer_works_needs_a_person(sign_in_at, token_endpoint
         ensure_fresh(credential)
 
     assert again(credential).status == Status.RECONNECT_NEEDED
+
+
+# --- A token that is not kept ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Lets something happen after the service gave its token and before that is stored."""
+
+    def meanwhile(module, happens):
+        ask = module.obtain
+
+        def slowly(*args):
+            granted = ask(*args)
+            happens()
+            return granted
+
+        monkeypatch.setattr(module, "obtain", slowly)
+
+    return meanwhile
+
+
+@pytest.fixture
+def revocable(robots, oauth_server):
+    robots.config["revoke_url"] = oauth_server.revoke_url
+    robots.save()
+
+
+def reconnecting(robot, ada, client_of):
+    new = {"client_secret": client_of.client_secret}
+    return editing, lambda: editing.reconnect(robot, new, by=ada)
+
+
+def editing_scopes(robot, ada, client_of):
+    return editing, lambda: editing.edit(robot, details(robot, scopes=["write"]), by=ada)
+
+
+def giving_own(robot, ada, client_of):
+    staging = Environment.objects.get(slug="staging")
+    new = {
+        "parameters": {"client_id": client_of.client_id},
+        "secrets": {"client_secret": client_of.client_secret},
+    }
+    return own_settings, lambda: own_settings.give(robot, staging, **new, by=ada)
+
+
+@pytest.mark.parametrize("change", [reconnecting, editing_scopes, giving_own])
+def test_a_token_that_came_too_late_to_be_kept_is_given_back(
+    ada, revocable, robot, client_of, meanwhile, change, django_capture_on_commit_callbacks
+):
+    module, do = change(robot, ada, client_of)
+    meanwhile(module, lambda: lifecycle.delete(robot, by=ada, later=True))
+
+    with pytest.raises(DeletedMeanwhile), django_capture_on_commit_callbacks(execute=True):
+        do()
+
+    told = Event.objects.get(action="connection.revoked_at_provider")
+    assert (told.actor, told.object, told.detail) == ("ConnHub", "Billing", {"said": "revoked"})
+
+
+def test_a_token_that_was_kept_is_not_given_back(
+    ada, revocable, robot, client_of, django_capture_on_commit_callbacks
+):
+    _, do = reconnecting(robot, ada, client_of)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        do()
+
+    assert not Event.objects.filter(action="connection.revoked_at_provider").exists()
+
+
+def test_a_token_that_somebody_else_was_given_too_is_left_alone(
+    ada, robots, token_endpoint, meanwhile
+):
+    robots.config |= {"token_url": token_endpoint.url, "revoke_url": token_endpoint.url}
+    robots.save()
+    typed = {"parameters": {"client_id": "robot"}, "secrets": {"client_secret": "s3cret"}}
+    robot = connect(ada, method=robots, link_name="robot", **typed)
+    meanwhile(editing, lambda: lifecycle.rename(robot, to="Faster", by=ada))
+
+    with pytest.raises(EditedMeanwhile):
+        editing.reconnect(robot, typed["secrets"], by=ada, seen=robot.version)
+
+    assert not Telling.objects.exists()

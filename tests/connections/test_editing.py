@@ -12,10 +12,11 @@ from connhub.connections.edit_form import EditForm
 from connhub.connections.editing import SecretAskedAgain, edit
 from connhub.connections.lifecycle import Details
 from connhub.connections.models import Connection, Credential, Status
+from connhub.connections.telling.providers import tell_next
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
 from tests.conftest import CANARY
-from tests.connections.steps import actions, again, secrets
+from tests.connections.steps import actions, again, outcomes, secrets
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -359,6 +360,8 @@ def test_moved_connection_gives_up_the_other_credentials_that_would_move(
         Status.RECONNECT_NEEDED,
     )
     assert again(connected).status == Status.CONNECTED
+    assert tell_next()
+    assert outcomes(crm)[-1] == ("connection.revoked_at_provider", "ok")
 
 
 def test_tags_hold_at_once(ada):

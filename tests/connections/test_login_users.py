@@ -23,6 +23,7 @@ from connhub.connections.edit_form import EditForm
 from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.connections.refresh import ensure_fresh
+from connhub.connections.telling.providers import tell_next
 from connhub.sharing import roles
 from connhub.usage import projects, registration
 from tests.conftest import CANARY
@@ -283,6 +284,18 @@ def test_changed_address_takes_new_sign_ins(ada, eve):
     credential = again(credential)
     assert (credential.status, bool(credential.payload)) == (Status.RECONNECT_NEEDED, False)
     assert made.settings.get().parameters == {"shop": "b"}
+
+
+def test_changed_address_revokes_the_sign_ins_at_the_provider(ada, eve, own_crm, oauth_server):
+    credential = authorized(eve, oauth_server, own_crm)
+
+    editing.edit(own_crm, of(own_crm, parameters={"shop": "b"}), by=ada)
+
+    credential = again(credential)
+    assert (credential.status, bool(credential.payload)) == (Status.RECONNECT_NEEDED, False)
+    assert tell_next()
+    event = Event.objects.about(own_crm).get(action="connection.revoked_at_provider")
+    assert (event.outcome, event.detail) == ("ok", {"said": "revoked", "user": eve.email})
 
 
 def test_changed_scopes_hold_for_the_next_sign_in(ada, own_crm):

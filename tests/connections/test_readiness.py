@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from django.utils import timezone
 
@@ -139,8 +141,19 @@ def test_login_users_are_counted_where_there_are_settings(client, ada, signed_in
     assert stand == {"Ledger": [(ok, 2), (ok, 2), (ok, 1)], "Wiki": [missing, missing, (ok, 0)]}
     tallies = answer.context["tallies"]
     assert [(tally.total, tally.ready) for tally in tallies] == [(2, 1), (2, 1), (2, 2)]
-    text = answer.content.decode()
-    assert "2 people signed in" in text and "no settings here" in text
+
+
+def test_a_place_where_people_sign_in_is_not_called_connected(client, ada, signed_in_to):
+    client.force_login(ada)
+
+    text = client.get("/readiness/").content.decode()
+
+    pills = re.findall(r'<span class="pill (\w+)">([^<]*)</span>', text)
+    assert pills == [
+        ("ok", "2 people signed in"), ("ok", "2 people signed in"), ("ok", "1 person signed in"),
+        ("idle", "Not connected"), ("idle", "Not connected"), ("idle", "Nobody signed in yet"),
+    ]  # fmt: skip
+    assert text.count("each person signs in") == 4 and text.count("no settings here") == 2
 
 
 @pytest.mark.parametrize(

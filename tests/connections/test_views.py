@@ -409,6 +409,19 @@ def test_test_shows_what_it_did(signed_in, ada, tested, upstream):
     assert popup.headers["HX-Trigger"] == "connection-changed"
 
 
+def test_what_is_wrong_is_said_once_for_each_credential(signed_in, connection):
+    production = Environment.objects.get(slug="production")
+    connection.credentials.update(status=Status.FAILING, last_error="GET /key answered 401.")
+    connection.credentials.create(
+        environment=production, status=Status.FAILING, last_error="GET /key answered 403."
+    )
+
+    text = signed_in.get(page("summary", "billing")).content.decode()
+
+    assert text.count("Same for all: GET /key answered 401.") == text.count("answered 401.") == 1
+    assert text.count("answered 403.") == 1
+
+
 def test_test_of_an_unknown_environment_is_not_found(signed_in, ada, tested, upstream):
     connect(ada, method=tested, secret=upstream.api_key)
 

@@ -3,6 +3,7 @@ import pytest
 from connhub.accounts.models import Team
 from connhub.services.models import Service
 from connhub.sharing import roles
+from connhub.usage.models import Integration
 
 
 @pytest.fixture
@@ -11,6 +12,13 @@ def team(eve):
     made = Team.objects.create(name="Data")
     made.user_set.add(eve)
     return made
+
+
+@pytest.fixture
+def shared_integration(integration, ada, bob) -> Integration:
+    """Administered by ada and bob."""
+    roles.grant(integration, bob, by=ada)
+    return integration
 
 
 @pytest.fixture

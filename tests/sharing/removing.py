@@ -1,7 +1,8 @@
 """One process that shrinks who administers what: `python -m tests.sharing.removing WHAT WHO BY`.
 
-WHAT is `admin` (of the connection "billing"), `account`, `deleted`, `role` (of super admin) or
-`member` (of the only team); WHO and BY are e-mail addresses. It says "ready", waits for a line and then says what came of it.
+WHAT is `account`, `deleted`, `role` (of super admin), `member` (of the only team) or a kind of object
+(an admin of the only one of that kind); WHO and BY are e-mail addresses. It says "ready", waits for a
+line and then says what came of it.
 """
 
 import sys
@@ -14,9 +15,9 @@ from django.core.exceptions import PermissionDenied  # noqa: E402 - wants the ap
 
 from connhub.accounts import people, teams  # noqa: E402
 from connhub.accounts.models import Role, Team, User  # noqa: E402
-from connhub.connections.models import Connection  # noqa: E402
 from connhub.errors import Refusal  # noqa: E402
 from connhub.sharing import admins  # noqa: E402
+from connhub.sharing.kinds import kinds  # noqa: E402
 
 
 def main(what: str, who: str, by: str) -> None:
@@ -24,16 +25,16 @@ def main(what: str, who: str, by: str) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     try:
-        if what == "admin":
-            admins.remove(Connection.objects.get(link_name="billing"), person, by=actor)
-        elif what == "account":
+        if what == "account":
             people.deactivate(person, by=actor)
         elif what == "deleted":
             people.delete(person, by=actor)
         elif what == "role":
             people.change_role(person, to=Role.ADMIN, by=actor)
-        else:
+        elif what == "member":
             teams.remove_member(Team.objects.get(), person, by=actor)
+        else:
+            admins.remove(kinds[what].live().get(), person, by=actor)
         print("done", flush=True)
     except Refusal as refusal:
         print(refusal.code, flush=True)

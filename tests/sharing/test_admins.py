@@ -1,4 +1,4 @@
-"""The share pages, the same for connections and for custom services."""
+"""The share pages, the same for connections, custom services and integrations."""
 
 import re
 from datetime import timedelta
@@ -14,6 +14,8 @@ from connhub.audit.models import Event
 from connhub.connections.models import ConnectionUserGrant
 from connhub.services.models import Origin
 from connhub.sharing import admins, roles
+from connhub.sharing.kinds import kind_of
+from connhub.usage import projects
 from tests.connections.steps import actions
 from tests.factories import PASSWORD, UserFactory, connect
 
@@ -22,7 +24,7 @@ HTMX = {"HX-Request": "true"}
 BILLING = "/connections/billing/share/"
 
 
-@pytest.fixture(params=["connection", "service"])
+@pytest.fixture(params=["connection", "service", "shared_integration"])
 def thing(request):
     return request.getfixturevalue(request.param)
 
@@ -30,7 +32,7 @@ def thing(request):
 @pytest.fixture
 def share(thing):
     """The address of its share page."""
-    return f"{thing.get_absolute_url()}share/"
+    return kind_of(thing).url("admins", thing)
 
 
 @pytest.fixture
@@ -94,6 +96,23 @@ def test_a_service_that_everybody_sees_shows_its_admins_to_them_alone(service, e
     assert [answer.status_code for answer in answers] == [403, 403]
     assert visitor.post(f"{share}to-myself/undo/").status_code == 403
     assert not any("Bob" in answer.content.decode() for answer in answers)
+
+
+def test_an_integration_shows_its_admins_to_its_members_who_change_nothing(
+    shared_integration, ada, bob, eve
+):
+    share = kind_of(shared_integration).url("admins", shared_integration)
+    before = browser(eve).get(share)
+    projects.add_member(shared_integration, eve, by=ada)
+
+    seen = browser(eve).get(share)
+    pages = ["add/", f"people/{bob.pk}/remove/", "to-myself/"]
+    refused = [browser(eve).post(share + page).status_code for page in pages]
+
+    assert (before.status_code, seen.status_code) == (404, 200)
+    assert names(seen) == ["Ada", "Bob"]
+    assert "+ Add admin" not in text_of(seen) and "More options" not in text_of(seen)
+    assert refused == [403] * 3
 
 
 def test_a_service_of_the_catalogue_is_shared_with_nobody(service, root):
@@ -307,6 +326,30 @@ def test_somebody_in_a_team_keeps_what_the_team_has(signed_in, connection, team,
     assert signed_in.get(url).status_code == 404
 
 
+def test_the_only_admin_of_anything_stays(signed_in, thing, share, ada, bob):
+    admins.remove(thing, bob, by=ada)
+
+    answer = signed_in.post(f"{share}people/{ada.pk}/remove/", headers=HTMX)
+
+    assert answer.status_code == 409
+    assert "Add another admin first" in answer.content.decode()
+    assert list(roles.admins(thing)) == [ada]
+
+
+def test_whoever_leaves_an_integration_stays_its_member(shared_integration, ada, bob):
+    share = kind_of(shared_integration).url("admins", shared_integration)
+    projects.add_member(shared_integration, bob, by=ada)
+    theirs = browser(bob)
+
+    asked = text_of(theirs.get(f"{share}people/{bob.pk}/remove/"))
+    answer = theirs.post(f"{share}people/{bob.pk}/remove/")
+
+    assert "You may no longer manage Order to cash" in asked
+    assert "Its flows and keys go on working." in asked
+    assert (answer.status_code, answer.url) == (303, share)
+    assert theirs.get(f"{share}add/").status_code == 403
+
+
 @pytest.mark.parametrize("other", ["nobody", "deactivated", "empty team", "team of deactivated"])
 def test_the_last_active_admin_stays(signed_in, connection, ada, bob, other):
     grants = ConnectionUserGrant.objects.filter(user=bob)
@@ -391,6 +434,29 @@ def test_the_summary_offers_it_and_its_undoing(connection, root):
     assert theirs.get("/connections/billing/edit/").status_code == 200
 
 
+def test_an_integrations_page_offers_it_and_its_undoing(integration, root):
+    theirs = browser(root)
+    home = integration.get_absolute_url()
+    assert "Share to myself" in text_of(theirs.get(home))
+    assert theirs.get(f"{home}register/").status_code == 403
+
+    theirs.post(kind_of(integration).url("to_self", integration))
+
+    assert "Undo share to myself" in text_of(theirs.get(home))
+    assert theirs.get(f"{home}register/").status_code == 200
+
+
+def test_who_shares_to_themself_on_the_share_page_may_add_admins_there(thing, share, root):
+    theirs = browser(root)
+
+    before = theirs.get(share, headers=HTMX).content.decode()
+    admins.share_to_self(thing, by=root)
+    after = theirs.get(share, headers=HTMX).content.decode()
+
+    assert "Share to myself" in before and "+ Add admin" not in before
+    assert "+ Add admin" in after and 'id="sharing" hx-swap-oob' in after
+
+
 def test_who_signed_in_a_while_ago_enters_the_password_again(thing, share, root):
     theirs = browser(root)
     session = theirs.session
@@ -458,13 +524,13 @@ def test_people_added_are_told_by_letter_those_of_a_team_too(
     assert f"{settings.CONNHUB_URL}/connections/billing/\n" in text.replace("\r", "")
 
 
-def test_the_admins_are_told_that_a_super_admin_joined_them(mailbox, thing, root):
+def test_the_admins_are_told_that_a_super_admin_joined_them(mailbox, thing, share, root):
     admins.share_to_self(thing, by=root)
 
     letters = mailbox.collect()
     assert {letter["to"] for letter in letters} == {"ada@acme.example", "bob@acme.example"}
     assert letters[0]["subject"] == f"Root shared {thing} to themself"
-    assert f"{thing.get_absolute_url()}share/" in letters[0].get_content()
+    assert share in letters[0].get_content()
 
 
 def test_a_refused_share_tells_nobody(mailbox, connection, eve):

@@ -8,13 +8,18 @@ import pytest
 from django.db import connection as database
 
 from connhub.accounts.models import Role, Team, User
-from connhub.connections.models import Connection
 from connhub.sharing import roles
 from tests.factories import UserFactory
 from tests.servers.process import ROOT, python
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ADA, BOB, EVE, ROOT_ = (f"{name}@acme.example" for name in ("ada", "bob", "eve", "root"))
+
+
+@pytest.fixture(params=["connection", "shared_integration"])
+def thing(request):
+    """Administered by ada and bob, and the only one of its kind."""
+    return request.getfixturevalue(request.param)
 
 
 def environment() -> dict[str, str]:
@@ -46,40 +51,44 @@ def at_once(*wanted: tuple[str, str, str]) -> list[str]:
         return [process.stdout.read().strip() for process in processes]
 
 
-def staying() -> list[str]:
-    return sorted(map(str, roles.admins(Connection.objects.get())))
+def staying(thing) -> list[str]:
+    return sorted(map(str, roles.admins(thing)))
 
 
-def test_of_two_who_remove_each_other_one_stays(connection):
-    said = at_once(("admin", BOB, ADA), ("admin", ADA, BOB))
+def kind(thing) -> str:
+    return thing._meta.model_name
+
+
+def test_of_two_who_remove_each_other_one_stays(thing):
+    said = at_once((kind(thing), BOB, ADA), (kind(thing), ADA, BOB))
 
     assert sorted(said) == ["denied", "done"]
-    assert len(staying()) == 1
+    assert len(staying(thing)) == 1
 
 
-def test_of_two_who_leave_one_stays(connection):
-    said = at_once(("admin", ADA, ADA), ("admin", BOB, BOB))
+def test_of_two_who_leave_one_stays(thing):
+    said = at_once((kind(thing), ADA, ADA), (kind(thing), BOB, BOB))
 
     assert sorted(said) == ["done", "last-admin"]
-    assert len(staying()) == 1
+    assert len(staying(thing)) == 1
 
 
-def test_of_two_accounts_that_end_one_stays(connection, root):
+def test_of_two_accounts_that_end_one_stays(thing, root):
     said = at_once(("account", ADA, ROOT_), ("account", BOB, ROOT_))
 
     assert sorted(said) == ["done", "last-admin"]
-    assert len(staying()) == 1
+    assert len(staying(thing)) == 1
 
 
-def test_of_an_account_a_grant_and_a_team_that_go_at_once_one_stays(connection, ada, eve, root):
+def test_of_an_account_a_grant_and_a_team_that_go_at_once_one_stays(thing, ada, eve, root):
     team = Team.objects.create(name="Data")
     team.user_set.add(eve)
-    roles.grant(connection, team, by=ada)
+    roles.grant(thing, team, by=ada)
 
-    said = at_once(("account", ADA, ROOT_), ("admin", BOB, BOB), ("member", EVE, ROOT_))
+    said = at_once(("account", ADA, ROOT_), (kind(thing), BOB, BOB), ("member", EVE, ROOT_))
 
     assert sorted(said) == ["done", "done", "last-admin"]
-    assert len(staying()) == 1
+    assert len(staying(thing)) == 1
 
 
 @pytest.mark.parametrize("what", ["role", "account", "deleted"])

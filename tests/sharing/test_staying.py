@@ -65,6 +65,16 @@ def test_a_long_list_is_cut_and_counted(ada, root, django_assert_max_num_queries
     assert "Of 12, the first 10:" in refusal.value.text
 
 
+def test_the_account_of_an_integrations_only_admin_stays(integration, ada, bob, root):
+    with pytest.raises(admins.LastAdmin) as refusal:
+        people.deactivate(ada, by=root)
+    admins.add(integration, [bob], by=ada)
+    people.deactivate(ada, by=root)
+
+    assert refusal.value.links == [("Order to cash", "/integrations/order-to-cash/share/")]
+    assert list(roles.admins(integration)) == [bob]
+
+
 def test_the_last_of_a_team_that_administers_alone_stays_in_it(of_team, team, eve, root):
     sam = UserFactory()
     teams.add_members(team, [sam], by=root)

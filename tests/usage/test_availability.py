@@ -2,6 +2,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from connhub.accounts.permissions import may
+from connhub.connections.models import Connection
 from connhub.sharing import roles
 from connhub.usage.availability import Audience, audience_of, narrow
 from connhub.usage.models import Availability, Flow, Membership, Registration, Step
@@ -112,3 +113,39 @@ def test_members_may_no_more_use_it_than_their_integrations_keys_once_it_is_narr
     assert before is True
     assert may(eve, "connection.use", connection) is False
     assert not usable_in(integration).exists()
+
+
+def duplicated(browser):
+    browser.post("/connections/billing/duplicate/", {"name": "Copy", "link_name": "copy"})
+    return Connection.objects.get(link_name="copy")
+
+
+@pytest.mark.parametrize("kind", ["project", "integration"])
+def test_a_duplicate_is_available_to_whom_the_first_is(
+    signed_in, ada, connection, integration, kind
+):
+    to = {
+        "project": Audience(project=integration.project),
+        "integration": Audience(integration=integration),
+    }[kind]
+    narrow(connection, to, by=ada)
+
+    page = signed_in.get("/connections/billing/duplicate/").content.decode()
+    copy = duplicated(signed_in)
+
+    assert f"available to {to} alone" in page
+    assert audience_of(copy) == to and copy in usable_in(integration)
+    registered = ["connection.registered"] if kind == "integration" else []
+    assert actions(copy) == ["connection.duplicated", *registered, "connection.made_available"]
+
+
+def test_a_duplicate_goes_nowhere_that_is_not_theirs_to_bring_connections_into(
+    client, ada, bob, connection, integration
+):
+    narrow(connection, Audience(integration=integration), by=ada)
+    client.force_login(bob)
+
+    copy = duplicated(client)
+
+    assert audience_of(copy) == Audience()
+    assert not copy.registrations.exists() and actions(copy) == ["connection.duplicated"]

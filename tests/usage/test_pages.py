@@ -413,7 +413,7 @@ def add_row(number, integration, ada):
 @pytest.mark.parametrize(
     ("tab", "queries"),
     [
-        ("connections", 7),
+        ("connections", 8),
         ("flows", 7),
         ("members", 7),
         ("keys", 8),

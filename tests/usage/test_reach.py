@@ -1,5 +1,6 @@
 """Who can use this, and why; and what a person reaches."""
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -260,6 +261,88 @@ def test_somebody_deactivated_reaches_nothing_but_their_keys_work(
     ]  # fmt: skip
 
 
+@pytest.fixture
+def everywhere(ada, eve, team) -> User:
+    """Eve: admin of 6 connections, in 7 teams and 8 integrations, all with 6 more to use."""
+    made = [connect(ada, name=f"Connection {n}", link_name=f"connection_{n}") for n in range(12)]
+    teams = [team, *(Team.objects.create(name=f"Team {n}") for n in range(6))]
+    eve.groups.set(teams)
+    places = [IntegrationFactory(name=f"Integration {n}") for n in range(8)]
+    for number, place in enumerate(places):
+        roles.grant(place, ada, by=ada)
+        registration.register(place, made[6:], by=ada)
+        projects.add_member(place, eve, by=ada)
+        roles.grant(place, teams[number % 7], by=ada)
+    for granted in made[:6]:
+        for who in (eve, *teams):
+            roles.grant(granted, who, by=ada)
+    return eve
+
+
+def test_picture_of_a_person_folds_what_is_many_and_says_it_in_words(client, root, everywhere):
+    client.force_login(root)
+
+    page = client.get(reverse("person_access", args=[everywhere.pk]))
+
+    direct, *of_teams, more_teams = page.context["picture"].bands[:5]
+    *places, more_places = page.context["picture"].bands[5:]
+    assert [node.title for node in direct.right] == ["Connection 0", "Connection 1", "and 4 more"]
+    assert [node.title for band in of_teams for node in band.left] == ["Data", "Team 0", "Team 1"]
+    assert (more_teams.left[0].title, more_places.middle.title) == ("and 4 more", "and 5 more")
+    assert [(band.left[0].title, band.left[1].note) for band in places] == [
+        (name, "member") for name in ("Data", "Team 0", "Team 1")
+    ]
+    assert "Connection 0 (admin), Connection 1 (admin), and 4 more (connections)" in page.text
+    assert (
+        "Data (team · admin), Directly (member) of Integration 0 (integration) with Connection 10 "
+        "(registered), Connection 11 (registered), and 4 more (connections)"
+    ) in page.text
+
+
+def test_boxes_of_a_persons_picture_stand_apart_and_lines_end_at_them(client, root, everywhere):
+    client.force_login(root)
+
+    picture = client.get(reverse("person_access", args=[everywhere.pk])).context["picture"]
+
+    places = {(node.x, node.y) for node in picture.nodes}
+    assert len(places) == len(picture.nodes)
+    assert picture.hub.x == min(x for x, _ in places)
+    ends = {
+        tuple(map(int, re.findall(r"C.* (\d+) ?H(\d+)", line.path)[0])) for line in picture.lines
+    }
+    assert {(x, y + BOX[1] // 2) for x, y in places if x > picture.hub.x} == {
+        (x, y) for y, x in ends
+    }
+
+
+@pytest.mark.parametrize("kind", ["connections", "integrations"])
+def test_many_of_all_take_few_queries(
+    client, root, everywhere, kind, django_assert_max_num_queries
+):
+    client.force_login(root)
+    url = reverse("person_access", args=[everywhere.pk])
+
+    with django_assert_max_num_queries(26):
+        client.get(f"{url}?kind={kind}")
+
+
+def test_a_super_admin_sees_the_rest_and_somebody_new_has_no_picture(
+    client, root, ada, eve, connection
+):
+    client.force_login(root)
+
+    picture = client.get("/profile/access/").context["picture"]
+    (band,) = picture.bands
+    of_eve = client.get(reverse("person_access", args=[eve.pk]))
+
+    assert [(node.title, node.note) for node in band.right] == [
+        ("1 connection", "super admin: sees them")
+    ]
+    assert not band.is_open
+    assert (picture.columns, picture.width) == (2, 460)
+    assert '<svg class="graph' not in of_eve.text
+
+
 # --- Many -----------------------------------------------------------------------------------------
 
 
@@ -319,5 +402,5 @@ def test_what_a_person_reaches_takes_few_queries(
         connect(ada, name=f"Connection {number}", link_name=f"connection_{number}")
     client.force_login(ada)
 
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         client.get(f"/profile/access/?kind={kind}")

@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 
 import pytest
 from django.db import transaction
+from django.db.models import F
 from django.test import Client
 from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
@@ -17,6 +18,7 @@ from connhub.errors import Refusal
 from connhub.usage import credentials
 from connhub.usage.models import Integration
 from connhub.usage.problems import AuthorizeAsUser, NotUsable, Unauthorized
+from connhub.usage.reach.drawing import counted
 from connhub.usage.reach.paths import May
 from connhub.usage.routes import look_up
 from tests.factories import UserFactory
@@ -233,6 +235,45 @@ def test_a_person_reaches_what_lists_them(scratch, chance):
             assert keys.keys() == {
                 key.pk for key, _ in world.keys if key.issued_by == person and key.pk in working
             }
+
+
+@in_any_account
+@accounts
+def test_the_picture_of_a_person_says_what_the_tables_list(scratch, chance):
+    with scratch:
+        world, root = made_at_random(chance), UserFactory(role=Role.SUPER_ADMIN)
+        Connection.objects.update(name=F("link_name"))
+        for person in chance.sample(world.people, 2):
+            url = f"/people/{person.pk}/access/"
+            rows = listed(root, url, "connections").values()
+            integrations = listed(root, url, "integrations").values()
+            bands = browser_of(root).get(url).context["picture"].bands
+            is_open = [band for band in bands if band.is_open]
+            teams = {
+                path.team.name for row in (*rows, *integrations) for path in row.paths if path.team
+            }
+            seen_only = sum(row.may == May.SEE for row in rows)
+
+            assert titles(is_open, "right") == {r.subject.name for r in rows if May.USE in r.may}
+            assert titles(is_open, "left") - {"Directly"} == teams
+            assert {
+                band.middle.title: titles([band], "right") for band in bands if band.middle
+            } == {
+                str(each.subject): {
+                    row.subject.name
+                    for row in rows
+                    for path in row.paths
+                    if path.integration == each.subject
+                }
+                for each in integrations
+            }
+            assert [band.right[0].title for band in bands if not band.is_open] == (
+                [counted(seen_only, "connection")] if seen_only else []
+            )
+
+
+def titles(bands: list, column: str) -> set[str]:
+    return {node.title for band in bands for node in getattr(band, column)}
 
 
 def test_worlds_are_not_all_alike(db):

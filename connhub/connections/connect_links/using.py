@@ -23,9 +23,9 @@ from connhub.connections.access import (
 )
 from connhub.connections.attempts import note_failure
 from connhub.connections.auth.base import Granted
-from connhub.connections.connecting import ConnectFailed, obtain
+from connhub.connections.connecting import ConnectFailed, given_back_unless_kept, obtain
 from connhub.connections.editing import SecretAskedAgain, require_all
-from connhub.connections.keeping import keep
+from connhub.connections.keeping import keep_anew
 from connhub.connections.models import Connection, ConnectLink, Settings
 from connhub.connections.pending import NothingToAuthorize
 from connhub.connections.reports import Report
@@ -131,8 +131,12 @@ def give(link: ConnectLink, secrets: Mapping[str, str], *, used_by: str = "") ->
     given = {name: value for name, value in secrets.items() if value}
     stored = settings_for(link.connection, link.environment)
     try:
-        granted, report = _tried(link, stored, given)
-        _take_in(link, granted, report, stored, given)
+        require_all(link.connection, given)
+        method, scopes = link.connection.auth_method, link.connection.scopes
+        granted = obtain(method, stored.parameters, given, scopes)
+        with given_back_unless_kept(link.connection, stored.parameters, granted):
+            report = _tested(link, stored, granted)
+            _take_in(link, granted, report, stored, given)
     except ConnectFailed as failure:
         note_failure(link.connection, link, failure.text)
         raise
@@ -150,18 +154,14 @@ def _prepare(link: ConnectLink, used_by: str) -> None:
     ConnectLink.objects.open().filter(pk=link.pk).update(used_by=used_by)
 
 
-def _tried(
-    link: ConnectLink, stored: Settings, given: dict[str, str]
-) -> tuple[Granted, Report | None]:
-    """What to seal, and the test that it passed, if the service has one. Raises: ConnectFailed."""
-    connection, method = link.connection, link.connection.auth_method
-    require_all(connection, given)
-    granted = obtain(method, stored.parameters, given, connection.scopes)
+def _tested(link: ConnectLink, stored: Settings, granted: Granted) -> Report | None:
+    """The test that it passed, if the service has one. Raises: ConnectFailed."""
+    connection = link.connection
     if not testing.has_test(connection.service):
-        return granted, None
+        return None
     report = testing.run(
         connection.service,
-        method,
+        connection.auth_method,
         {**stored.parameters, **granted.secrets},
         base_url_for(connection, stored, link.environment),
         connection.scopes,
@@ -169,7 +169,7 @@ def _tried(
     )
     if failure := report.failure:
         raise ConnectFailed(f"{failure.said} {failure.hint} Nothing was saved.".replace("  ", " "))
-    return granted, report
+    return report
 
 
 @transaction.atomic
@@ -186,14 +186,7 @@ def _take_in(
     stored = settings_for(connection, link.environment)
     if (stored.parameters, stored.base_url) != (tried_with.parameters, tried_with.base_url):
         raise ConnectFailed("The connection was changed meanwhile. Nothing was saved; try again.")
-    credential = keep(connection, granted, environment=link.environment)
-    record(
-        "connection.reconnected",
-        by=link,
-        on=connection,
-        fields=given,
-        detail={"environment": link.place},
-    )
+    credential = keep_anew(connection, granted, environment=link.environment, by=link, fields=given)
     if report:
         testing.note(connection, report, by=link, credential=credential)
     validity.use_up(link, connection)

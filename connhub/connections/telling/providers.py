@@ -35,17 +35,24 @@ BATCH = 500
 Grant = tuple[Credential, Mapping[str, str]]
 
 
-def tell(grants: Iterable[Grant], *, by: User | None, later: bool = False) -> None:
+def tell(
+    grants: Iterable[Grant],
+    *,
+    by: User | None,
+    later: bool = False,
+    parameters: dict[str, str] | None = None,
+) -> None:
     """Have the providers of these secrets told that they are revoked, once the transaction commits.
 
-    With `later` that is left to the worker, as for many connections at once.
+    With `later` that is left to the worker, as for many connections at once. `parameters` are those
+    that the secrets came with, where they are not the ones stored.
     """
     heard = [(credential, secrets) for credential, secrets in grants if _revokes(credential)]
     if not heard:
         return
     # As they are now: the provider is told later, where the tokens came from.
     prefetch_related_objects([credential for credential, _ in heard], "connection__settings")
-    rows = [_written(credential, secrets, by) for credential, secrets in heard]
+    rows = [_written(credential, secrets, by, parameters) for credential, secrets in heard]
     Telling.objects.bulk_create(rows, BATCH)
     if not later:
         ids = [row.pk for row in rows]
@@ -65,7 +72,12 @@ def _revokes(credential: Credential) -> bool:
     return METHODS[credential.connection.auth_method.kind].revokes
 
 
-def _written(credential: Credential, secrets: Mapping[str, str], by: User | None) -> Telling:
+def _written(
+    credential: Credential,
+    secrets: Mapping[str, str],
+    by: User | None,
+    parameters: dict[str, str] | None,
+) -> Telling:
     context = current.get()
     row = Telling(
         connection=credential.connection,
@@ -77,7 +89,7 @@ def _written(credential: Credential, secrets: Mapping[str, str], by: User | None
         next_at=timezone.now(),
     )
     try:
-        row.values.put(values_of(credential, dict(secrets)))
+        row.values.put(values_of(credential, dict(secrets), parameters))
     except Refusal as refusal:
         row.why_not = refusal.code
     return row

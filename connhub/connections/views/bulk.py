@@ -26,11 +26,11 @@ def _act(request):
     action = bulk.ACTIONS.get(request.POST.get("action", ""))
     names = list(dict.fromkeys(request.POST.getlist("link_name")))
     error = _error(action, names)
-    tags = []
+    given = {}
     if action and action.takes_tags and not error:
         try:
-            tags = parsed(request.POST.get("tags", ""))
-            error = "" if tags else "Write the tags next to the button first."
+            given = {"tags": parsed(request.POST.get("tags", ""))}
+            error = "" if given["tags"] else "Write the tags next to the button first."
         except BadTags as refusal:
             error = refusal.text
     if error or action is None:
@@ -39,7 +39,9 @@ def _act(request):
         return render(request, "connections/bulk_confirm.html", _asked(request, action, names))
     if action.takes_admins:
         return _share(request, action, names)
-    outcomes = bulk.run(action, names, by=request.user, tags=tags)
+    if action.form:
+        return _choose(request, action, names)
+    outcomes = bulk.run(action, names, by=request.user, **given)
     if action.breaks:
         tasks.tell_providers()
     return _show(request, action, outcomes)
@@ -57,6 +59,15 @@ def _share(request, action, names):
     context = {"action": action, "names": names, "form": form, "show_errors": is_final}
     template = "accounts/_pick.html" if wants_fragment(request) else "connections/bulk_share.html"
     return render(request, template, context)
+
+
+def _choose(request, action, names):
+    """What the action has to be told first, on a page of its own."""
+    form = action.form(request.POST if "confirmed" in request.POST else None, by=request.user)
+    if form.is_bound and form.is_valid():
+        return _show(request, action, bulk.run(action, names, by=request.user, **form.cleaned_data))
+    context = {"action": action, "names": names, "form": form}
+    return render(request, "connections/bulk_choose.html", context)
 
 
 def _show(request, action, outcomes):

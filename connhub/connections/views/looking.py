@@ -123,6 +123,7 @@ def summary(request, link_name):
         "has_secret": connection.auth_method.kind != "none" and not connection.login_user,
         "stages": stages,
         "needing": _needing(connection, stages),
+        "error_of_all": _error_of_all(stages),
         "parameters": _parameters(connection),
         "days": days,
         "calls": calls,
@@ -133,7 +134,7 @@ def summary(request, link_name):
         "drift": _drift(connection),
         "snippets": snippets(connection),
     }
-    if context["may_administer"]:
+    if may_administer:
         context |= _connect_links(request, connection)
     if connection.login_user:
         signed_in = sign_ins.people_of(connection)
@@ -177,6 +178,12 @@ def _needing(connection, stages):
     """The environment whose own credential is what makes the connection stand as it does."""
     own = (s["environment"] for s in stages if s["own"] and s["status"] == connection.status)
     return next(own, None)
+
+
+def _error_of_all(stages):
+    """What is wrong with the credential that environments have in common, to be said once."""
+    shared = (s["credential"] for s in stages if s["credential"] and not s["own"])
+    return next((credential.last_error for credential in shared), "")
 
 
 def _parameters(connection):

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from connhub.accounts.models import Environment, User
+from connhub.accounts.models import User
 from connhub.connections import lifecycle, login_users, reauthorizing, tasks
-from connhub.connections.bulk import GONE, USED_LATELY
+from connhub.connections.bulk import Gone, NotYours, UsedLately, attempt
 from connhub.connections.impact import used_lately
-from connhub.connections.models import Connection, Credential
+from connhub.connections.models import Credential
 from connhub.errors import Link, Refusal
 from connhub.sharing import transferring
 from connhub.sharing.admins import Admin
@@ -83,19 +83,16 @@ def revoke(things: Sequence[Credential], *, person: User, by: User) -> list[Outc
 
 def _revoke(credential: Credential, busy: set[int], by: User) -> Outcome:
     connection = credential.connection
-    if connection.pk in busy:
-        text = USED_LATELY.format(Environment.objects.order_by("position").last())
-        url = reverse("connections:revoke", args=[connection.link_name])
-        return Outcome(credential, False, text, [("Revoke", url)])
-    try:
-        lifecycle.revoke(connection, by=by, environment=credential.environment, later=True)
-    except PermissionDenied:
+    act = partial(lifecycle.revoke, by=by, environment=credential.environment, later=True)
+    refusal = attempt(act, connection, busy, by=by)
+    if not isinstance(refusal, Refusal):
+        return Outcome(credential, True, "Revoked.")
+    if isinstance(refusal, NotYours):
         return Outcome(credential, False, NOT_YOURS, [to_self(connection)])
-    except Connection.DoesNotExist:
-        return Outcome(credential, False, GONE)
-    except Refusal as refusal:
-        return Outcome(credential, False, refusal.text, refusal.links)
-    return Outcome(credential, True, "Revoked.")
+    if isinstance(refusal, UsedLately):
+        url = reverse("connections:revoke", args=[connection.link_name])
+        refusal.links.append(("Revoke", url))
+    return Outcome(credential, False, refusal.text, refusal.links)
 
 
 def end(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome]:
@@ -104,7 +101,8 @@ def end(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome
     ended = {each.pk for each in login_users.end(chosen, of=person, by=by)}
     tasks.tell_providers()
     return [
-        Outcome(each, each.pk in ended, "Revoked." if each.pk in ended else GONE) for each in things
+        Outcome(each, each.pk in ended, "Revoked." if each.pk in ended else Gone.text)
+        for each in things
     ]
 
 
@@ -142,7 +140,7 @@ ACTIONS = {
         is_dangerous=True,
     ),
     "revoke_keys": Action(
-        "Revoke key",
+        "Revoke",
         revoke_keys,
         "The very next call with these keys fails. New keys have to take their place.",
         is_dangerous=True,

@@ -71,14 +71,16 @@ def with_others(person: User) -> QuerySet[Connection]:
 
 
 def services(person: User) -> QuerySet:
-    live = shared_kinds["service"].live()
-    return live.filter(_direct(person, live.model) | _alone(person, live.model))
+    return _administered(person, shared_kinds["service"].live())
 
 
 def integrations(person: User) -> QuerySet[Integration]:
-    return Integration.objects.filter(
-        _direct(person, Integration) | _alone(person, Integration)
-    ).select_related("project")
+    return _administered(person, Integration.objects.select_related("project"))
+
+
+def _administered(person: User, things: QuerySet) -> QuerySet:
+    """Where somebody else may take the person's place, or has to."""
+    return things.filter(_direct(person, things.model) | _alone(person, things.model))
 
 
 def connected(person: User) -> QuerySet[Credential]:
@@ -95,13 +97,6 @@ def sign_ins(person: User) -> QuerySet[Credential]:
 def _with_tie(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
     whole = credentials.select_related("connection__service", "environment").defer("payload")
     return whole.annotate(tie=Cast("pk", CharField()))
-
-
-def keys(person: User) -> QuerySet[IntegrationKey]:
-    """Those that they issued and that work still, whoever has them."""
-    issued = IntegrationKey.objects.usable().filter(issued_by=person)
-    issued = issued.select_related("integration", "environment")
-    return issued.annotate(tie=Cast("pk", CharField()))
 
 
 _BY_CONNECTION = Order("connection", Lower("connection__name"), "tie")
@@ -175,7 +170,7 @@ KINDS = {
             "Keys issued",
             ("integration key that they issued", "integration keys that they issued"),
             "Keys that still work, whoever has them now. They don't end with the account.",
-            keys,
+            IntegrationKey.objects.usable_issued_by,
             Order("name", Lower("name"), "tie"),
             ("revoke_keys",),
         ),
@@ -191,14 +186,19 @@ def counts(person: User) -> dict[str, int]:
 def left(person: User) -> list[Left]:
     """What deactivating would leave behind, of each kind that there is some of."""
     url = reverse("leaving", args=[person.pk])
-    stuck = services(person).filter(roles.unadministered(services(person).model, without=person))
     return [
         Left(
             count,
             KINDS[name].words[count > 1],
             f"{url}?kind={name}",
-            blocks=name == "alone" or (name == "services" and stuck.exists()),
+            blocks="transfer" in KINDS[name].actions
+            and _is_stuck(KINDS[name].found(person), person),
         )
         for name, count in counts(person).items()
         if count
     ]
+
+
+def _is_stuck(things: QuerySet, person: User) -> bool:
+    """Whether nobody active but the person administers one of them."""
+    return things.filter(roles.unadministered(things.model, without=person)).exists()

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import CharField, Exists, F, OuterRef, Q, QuerySet
-from django.db.models.functions import Cast, Lower
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
 
 from connhub.accounts.models import User
-from connhub.connections.models import Connection
+from connhub.connections.models import Connection, Credential
 from connhub.connections.policies import usable_by
 from connhub.paging import Order, Page, page
 from connhub.sharing import roles
@@ -31,15 +31,19 @@ def connections(person: User) -> QuerySet[Connection]:
     if not person.is_active:
         return live.none()
     seen = Q(pk__in=Connection.objects.visible_to(person).values("pk"))
-    signed_in = Q(pk__in=acting.sign_ins().filter(user=person).values("connection"))
-    acted_for = _acted_for(person, OuterRef("pk"))
-    return live.filter(seen | usable_by(person) | (signed_in & acted_for))
+    return live.filter(seen | used(person))
 
 
-def _acted_for(person: User, connection: OuterRef) -> Exists:
-    """Whether flows of an integration that they belong to may call over it."""
+def used(person: User) -> Q:
+    """The condition that they may use a connection, or that calls over it are made in their name."""
+    return usable_by(person) | Q(pk__in=sign_ins(person).values("connection"))
+
+
+def sign_ins(person: User) -> QuerySet[Credential]:
+    """Those of theirs that flows of an integration which they belong to may call with."""
     belonging = policies.belonging_to(person).values("pk")
-    return Exists(calling(connection).filter(pk__in=belonging))
+    acted_for = Exists(calling(OuterRef("connection")).filter(pk__in=belonging))
+    return acting.sign_ins().filter(acted_for, user=person).defer("payload")
 
 
 def integrations(person: User) -> QuerySet[Integration]:
@@ -48,13 +52,11 @@ def integrations(person: User) -> QuerySet[Integration]:
     return belonging if person.is_active else belonging.none()
 
 
-def keys(person: User) -> QuerySet[IntegrationKey]:
-    """Those that they issued and that work still, whoever has them and whatever becomes of the person."""
-    issued = IntegrationKey.objects.usable().filter(issued_by=person)
-    return issued.annotate(tie=Cast("pk", CharField()))
-
-
-OF_KIND: dict[str, Any] = {"connections": connections, "integrations": integrations, "keys": keys}
+OF_KIND: dict[str, Any] = {
+    "connections": connections,
+    "integrations": integrations,
+    "keys": IntegrationKey.objects.usable_issued_by,
+}
 LABELS = {"connections": "Connections", "integrations": "Integrations", "keys": "Keys issued"}
 NEEDED = {
     "connections": ("service",),
@@ -100,9 +102,7 @@ def _explain_connections(person: User, built: dict[Any, Row]) -> None:
         for row in built.values():
             row.add(Path("Super admin: sees it", May.SEE))
     _explain_use(person, built)
-    acted_for = _acted_for(person, OuterRef("connection"))
-    theirs = acting.sign_ins().filter(acted_for, user=person, connection__in=built)
-    for credential in theirs.defer("payload"):
+    for credential in sign_ins(person).filter(connection__in=built):
         path = Path("Signed in: calls in their name", May.USE, since=credential.connected_at)
         built[credential.connection_id].add(path)
 

@@ -12,8 +12,8 @@ from connhub.sharing import roles
 from .. import acting
 from ..credentials import may_hand_out
 from ..models import Availability, Integration, IntegrationKey, Membership, Registration
-from .drawing import Band, Drawing, Node, draw
-from .paths import SHOWN, first_few
+from .drawing import Band, Drawing, Node, counted, draw, folded, more
+from .paths import first_few
 from .who import Leading, Tally
 
 INTEGRATIONS = 5
@@ -25,7 +25,8 @@ def picture_of(connection: Connection, viewer: User, tallies: Mapping[str, Tally
     shown = list(_leads(connection, leading)[: INTEGRATIONS + 1])
     bands = [*_direct(connection), *_integrations(connection, leading, shown[:INTEGRATIONS])]
     if len(shown) > INTEGRATIONS:
-        bands.append(_rest(_leads(connection, leading).count() - INTEGRATIONS))
+        rest = _leads(connection, leading).count() - INTEGRATIONS
+        bands.append(Band(middle=more(rest, "integration")))
     if tallies["integrations"].hidden:
         bands.append(_unseen(tallies))
     return draw(bands, Node(connection.name, str(connection.service), "target"))
@@ -37,25 +38,25 @@ def _direct(connection: Connection) -> Iterator[Band]:
         yield Band(admins)
     signed_in = acting.sign_ins().filter(connection=connection, user__is_active=True)
     if count := signed_in.values("user").distinct().count():
-        yield Band([Node(f"{_people(count)} signed in", "for calls in their name")])
+        yield Band([Node(f"{counted(count, 'person')} signed in", "for calls in their name")])
     itself = Connection.objects.filter(pk=connection.pk)
     super_admins = User.objects.filter(role=Role.SUPER_ADMIN, is_active=True)
     if count := super_admins.exclude(roles.administering(itself)).count():
-        yield Band([Node(_counted(count, "super admin"), "see it only")], is_open=False)
+        yield Band([Node(counted(count, "super admin"), "see it only")], is_open=False)
 
 
 def _admins(connection: Connection) -> list[Node]:
     grants = roles.user_grants(Connection).filter(content_object=connection, user__is_active=True)
     few = list(first_few(grants.select_related("user"), by="content_object", order="user__name"))
     nodes = [Node(str(grant.user), "admin") for grant in few]
-    return _folded(nodes, few[0].total if few else 0, "admin")
+    return folded(nodes, few[0].total if few else 0, "admin")
 
 
 def _teams(connection: Connection) -> list[Node]:
     grants = roles.team_grants(Connection).filter(content_object=connection)
     few = list(first_few(grants.select_related("group"), by="content_object", order="group__name"))
     nodes = [Node(grant.group.name, "team · admin") for grant in few]
-    return _folded(nodes, few[0].total if few else 0, "team")
+    return folded(nodes, few[0].total if few else 0, "team")
 
 
 def _leads(connection: Connection, leading: Leading) -> QuerySet:
@@ -101,7 +102,7 @@ def _people_of(integrations: QuerySet[Integration]) -> dict[int, list[Node]]:
         totals[pk] += total
     for integration in integrations:
         pk = integration.pk
-        nodes[pk] = _folded(nodes[pk], totals[pk], "person", f"of {integration}")
+        nodes[pk] = folded(nodes[pk], totals[pk], "person", f"of {integration}")
     return nodes
 
 
@@ -139,33 +140,10 @@ def _keys_of(connection: Connection, integrations: list[int]) -> dict[int, list[
     for integration, environment, count, name in grouped:
         title = f"Key {name}" if count == 1 else f"{count:,} keys"
         nodes[integration].append(Node(title, environment + rights))
-    return defaultdict(list, {pk: _folded(of, len(of), "environment") for pk, of in nodes.items()})
-
-
-def _rest(count: int) -> Band:
-    return Band(middle=Node(f"and {count:,} more", _counted(count, "integration"), "folded"))
+    return defaultdict(list, {pk: folded(of, len(of), "environment") for pk, of in nodes.items()})
 
 
 def _unseen(tallies: Mapping[str, Tally]) -> Band:
     count, keys = tallies["integrations"].hidden, tallies["keys"].hidden
-    note = f"you cannot see · {_counted(keys, 'key')}"
-    return Band(middle=Node(_counted(count, "integration"), note, "folded"))
-
-
-def _folded(nodes: list[Node], total: int, noun: str, note: str = "") -> list[Node]:
-    """All of them if they are few, else the first and how many more."""
-    if total <= SHOWN:
-        return nodes
-    kept = nodes[: SHOWN - 1]
-    number, word = _counted(total - len(kept), noun).split(" ", 1)
-    return [*kept, Node(f"and {number} more", f"{word} {note}".strip(), "folded")]
-
-
-def _counted(number: int, noun: str) -> str:
-    if noun == "person":
-        return _people(number)
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _people(number: int) -> str:
-    return "1 person" if number == 1 else f"{number:,} people"
+    note = f"you cannot see · {counted(keys, 'key')}"
+    return Band(middle=Node(counted(count, "integration"), note, "folded"))

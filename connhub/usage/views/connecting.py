@@ -5,6 +5,8 @@ from django.views.decorators.vary import vary_on_headers
 from connhub.connections.models import Connection
 from connhub.htmx import changed, wants_fragment
 from connhub.paging import page
+from connhub.sharing import policies as sharing
+from connhub.sharing import roles
 
 from .. import registration
 from ..find_usage import usage_of
@@ -22,6 +24,8 @@ def connections(request, slug):
         "integration": integration,
         "page": page(registration.for_listing(integration, own), BY_LINK_NAME, request.GET),
         "may_register": registration.may_register(request.user, integration),
+        "may_share_to_self": sharing.may_share_to_self(request.user, integration),
+        "is_shared_to_self": roles.is_shared_to_self(request.user, integration),
     }
     fragment = wants_fragment(request)
     template = "usage/_connections.html" if fragment else "usage/connections.html"

@@ -7,8 +7,7 @@ from connhub.accounts.permissions import require
 from connhub.connections.models import Connection, own_credentials
 from connhub.htmx import wants_fragment
 
-from ..reach import own, who
-from ..reach.picture import picture_of
+from ..reach import own, own_picture, picture, who
 from ..reach.rows import rows
 
 LONGEST_SEARCH = 80
@@ -37,7 +36,7 @@ def access(request, link_name):
     context |= {
         "hidden": hidden,
         "kinds": [(name, name.capitalize(), tally.seen) for name, tally in tallies.items()],
-        "picture": picture_of(connection, request.user, tallies),
+        "picture": picture.picture_of(connection, request.user, tallies),
     }
     return render(request, "usage/access.html", context)
 
@@ -69,6 +68,7 @@ def _of_person(request, person):
         return render(request, "usage/_person_access.html", context)
     counts = {name: found(person).count() for name, found in own.OF_KIND.items()}
     context["kinds"] = [(name, own.LABELS[name], count) for name, count in counts.items()]
+    context["picture"] = own_picture.picture_of(person)
     return render(request, "usage/person_access.html", context)
 
 

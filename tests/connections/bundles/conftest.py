@@ -6,6 +6,7 @@ from connhub.connections.bundles import applying, exporting, imports
 from connhub.connections.bundles.applying import Outcome
 from connhub.connections.bundles.preview import Decisions
 from connhub.connections.models import Connection
+from connhub.vault import passphrase
 from tests.conftest import CANARY
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
 
@@ -14,6 +15,12 @@ OAUTH = {
     "authorize_url": "https://login.service.example/authorize",
     "token_url": "https://login.service.example/token",
 }
+
+
+@pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch):
+    """As cheap to try as a file may say it is, for there are many here."""
+    monkeypatch.setattr(passphrase, "LOG_N", passphrase.CHEAPEST_LOG_N)
 
 
 @pytest.fixture

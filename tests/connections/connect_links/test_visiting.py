@@ -489,8 +489,12 @@ def test_one_environment_alone_gets_what_was_typed(visitor, ada, connection):
     editing.reconnect(connection, {"key_1": "own"}, by=ada, environment=production)
     sent = send(connection, ada, environment=production)
 
+    before = Connection.objects.get(pk=connection.pk).version
+
     visitor.post(sent.open(visitor), {"key_1": "typed"})
 
+    connection.refresh_from_db()
+    assert connection.version == before + 1
     stored = {c.environment: secrets(c) for c in connection.credentials.all()}
     assert stored == {None: {"key_1": CANARY}, production: {"key_1": "typed"}}
 
