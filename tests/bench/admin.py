@@ -13,6 +13,7 @@ from datetime import timedelta
 import django
 
 AIM_MS = 250
+BATCH = 2000
 CONNECTIONS, CREDENTIALS = "connections/connection/", "connections/credential/"
 EVENTS, KEYS, PEOPLE = "audit/event/", "usage/integrationkey/", "accounts/user/"
 GRANTS, SESSIONS = "connections/connectionusergrant/", "accounts/session/"
@@ -70,69 +71,73 @@ def main(few: int, many: int) -> None:
 
 
 def fill(people: dict, count: int, start: int = 0) -> None:
-    """As many connections, credentials, grants, people, keys, sessions and events."""
+    """As many connections, credentials, grants, people, sessions, keys and events."""
     from django.db import connection, transaction
-    from django.db.models import F
-    from django.utils import timezone
 
-    from connhub.accounts.models import Environment, Session, User
     from connhub.audit import log
-    from connhub.connections.models import Connection
-    from connhub.usage.models import Integration, IntegrationKey
     from tests.bench import fill as connections
     from tests.bench.audit import event
 
     connections.fill(people, count, start)
     with transaction.atomic():
-        users = User.objects.bulk_create(
-            (
-                User(name=f"Somebody {n}", email=f"somebody{n}@acme.example", is_active=n % 50 > 0)
-                for n in range(start, count)
-            ),
-            connections.BATCH,
-        )
-        new = Connection.objects.filter(link_name__regex="^c[0-9]").order_by("pk")[start:]
-        first, low = users[0].pk, new[0].pk
-        Connection.objects.filter(pk__gte=low).update(created_by_id=F("pk") - low + first)
-        now, integration, lowest = (
-            timezone.now(),
-            Integration.objects.get(),
-            Environment.objects.first(),
-        )
-        IntegrationKey.objects.bulk_create(
-            (
-                IntegrationKey(
-                    integration=integration,
-                    environment=lowest,
-                    name=f"key {n}",
-                    prefix=f"chk_{n}",
-                    digest=f"{n:064x}",
-                    expires_at=now + timedelta(days=30),
-                    revoked_at=now if n % 50 == 0 else None,
-                )
-                for n in range(start, count)
-            ),
-            connections.BATCH,
-        )
-        Session.objects.bulk_create(
-            (
-                Session(
-                    session_key=f"{n:032x}",
-                    user=user,
-                    expire_date=now + timedelta(hours=12),
-                    started_at=now,
-                    seen_at=now - timedelta(seconds=n),
-                )
-                for n, user in enumerate(users, start)
-            ),
-            connections.BATCH,
-        )
-    for low in range(start, count, connections.BATCH):
-        high = min(low + connections.BATCH, count)
+        _owners(range(start, count))
+        _keys(range(start, count))
+    for low in range(start, count, BATCH):
         with transaction.atomic():
-            log._append_all([event(n) for n in range(low, high)], False)
+            log._append_all([event(n) for n in range(low, min(low + BATCH, count))], False)
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+
+
+def _owners(numbers: range) -> None:
+    """People who are signed in, each of whom created one of the newest connections."""
+    from django.db.models import F
+    from django.utils import timezone
+
+    from connhub.accounts.models import Session, User
+    from connhub.connections.models import Connection
+
+    new = (
+        User(name=f"Somebody {n}", email=f"somebody{n}@acme.example", is_active=n % 50 > 0)
+        for n in numbers
+    )
+    owners, now = User.objects.bulk_create(new, BATCH), timezone.now()
+    first = Connection.objects.order_by("-pk")[len(numbers) - 1].pk
+    theirs = Connection.objects.filter(pk__gte=first)
+    theirs.update(created_by_id=F("pk") - first + owners[0].pk)
+    sessions = (
+        Session(
+            session_key=f"{n:032x}",
+            user=owner,
+            expire_date=now + timedelta(hours=12, seconds=-n),
+            started_at=now,
+            seen_at=now,
+        )
+        for n, owner in zip(numbers, owners, strict=True)
+    )
+    Session.objects.bulk_create(sessions, BATCH)
+
+
+def _keys(numbers: range) -> None:
+    from django.utils import timezone
+
+    from connhub.accounts import environments
+    from connhub.usage.models import Integration, IntegrationKey
+
+    now, integration, lowest = timezone.now(), Integration.objects.get(), environments.lowest()
+    keys = (
+        IntegrationKey(
+            integration=integration,
+            environment=lowest,
+            name=f"key {n}",
+            prefix=f"chk_{n}",
+            digest=f"{n:064x}",
+            expires_at=now + timedelta(days=30),
+            revoked_at=None if n % 50 else now,
+        )
+        for n in numbers
+    )
+    IntegrationKey.objects.bulk_create(keys, BATCH)
 
 
 def measured(person):
