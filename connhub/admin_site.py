@@ -122,8 +122,9 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def lookup_allowed(self, lookup, value, request=None):
         """By what is shown alone: a hash that is not could be guessed letter by letter."""
-        typed = {each.parameter_name for each in self.list_filter if isinstance(each, type)}
-        shown = lookup.partition(LOOKUP_SEP)[0] in {*self.fields, *typed}
+        filters = [each for each in self.list_filter if isinstance(each, type)]
+        typed = [each.parameter_name for each in filters if issubclass(each, SimpleListFilter)]
+        shown = lookup.partition(LOOKUP_SEP)[0] in [*(self.fields or ()), *typed]
         return shown and super().lookup_allowed(lookup, value, request)
 
     def has_module_permission(self, request):

@@ -28,7 +28,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_filter = ["role"]
     list_select_related = ["invited_by"]
     search_fields = ["email"]
-    fields = list_display
+    fields = ["email", "role", "invited_by", "expires_at"]
 
 
 @admin.register(Session)
@@ -41,7 +41,7 @@ class SessionAdmin(ReadOnlyAdmin):
     list_select_related = ["user"]
     search_fields = ["user__name", "user__email"]
     ordering = ["-expire_date"]
-    fields = list_display
+    fields = ["user", "device", "ip", "started_at", "seen_at", "expire_date"]
 
     def get_queryset(self, request):
         return super().get_queryset(request).exclude(user=None).defer("session_data")
