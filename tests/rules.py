@@ -139,13 +139,13 @@ class Rules:
         if not self.has_role(who, "super_admin"):
             raise DENIED
 
-    def unadministered(self) -> list[Connection]:
-        """Live connections without an active admin: there is never one."""
-        live = (thing for thing in self.connections.values() if not thing.deleted)
-        return [thing for thing in live if not self.admins_of(thing)]
+    def unadministered(self) -> list[Administered]:
+        """Live connections, and integrations, without an active admin: there is never one."""
+        live = [thing for thing in self.connections.values() if not thing.deleted]
+        return [t for t in (*live, *self.integrations.values()) if not self.admins_of(t)]
 
     def _take(self, admins: set[str], one: str) -> None:
-        """Take one away, unless that leaves a connection to nobody active."""
+        """Take one away, unless that leaves something to nobody active."""
         admins.discard(one)
         if self.unadministered():
             admins.add(one)
@@ -217,9 +217,12 @@ class Rules:
     def duplicate(self, who: str, link_name: str, copy: str, name: str) -> None:
         thing = self._own(who, link_name)
         self._check_names(name, copy)
-        self.connections[copy] = Connection(
+        made = self.connections[copy] = Connection(
             {who}, name=name, environment=thing.environment, secret=False
         )
+        to, place = thing.available
+        if place in self.audiences(who)[to]:
+            self._open(copy, made, to, place)
 
     # Sharing
 
@@ -402,11 +405,7 @@ class Rules:
         self, who: str, link_name: str, to: str, place: str, is_confirmed: bool
     ) -> None:
         thing = self._own(who, link_name)
-        mine = {
-            s for s, i in self.integrations.items() if who in self.admins_of(i) and not i.is_app
-        }
-        offered = {"account": {""}, "project": self.open_projects(who), "integration": mine}
-        if place not in offered[to]:
+        if place not in self.audiences(who)[to]:
             raise REFUSED
         before, thing.available = thing.available, (to, place)
         losing = [
@@ -417,5 +416,16 @@ class Rules:
         if losing and not is_confirmed:
             thing.available = before
             raise REFUSED
+        self._open(link_name, thing, to, place)
+
+    def audiences(self, who: str) -> dict[str, set[str]]:
+        """Whom somebody may make a connection available to."""
+        mine = {
+            s for s, i in self.integrations.items() if who in self.admins_of(i) and not i.is_app
+        }
+        return {"account": {""}, "project": self.open_projects(who), "integration": mine}
+
+    def _open(self, link_name: str, thing: Connection, to: str, place: str) -> None:
+        thing.available = (to, place)
         if to == "integration":
             self.integrations[place].registered.add(link_name)
