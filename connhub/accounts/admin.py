@@ -32,3 +32,22 @@ class EnvironmentAdmin(ReadOnlyAdmin):
     list_display = ["name", "short", "position"]
     ordering = ["position"]
     fields = ["name", "slug", "short", "position"]
+
+
+class UserGrantAdmin(ReadOnlyAdmin):
+    """Which people administer which objects of a kind; registered beside each kind."""
+
+    list_display = ["content_object", "user", "granted_by", "granted_at", "to_self"]
+    list_select_related = ["content_object", "user", "granted_by"]
+    list_filter = ["to_self"]
+    search_fields = ["content_object__name", "user__name", "user__email"]
+    fields = list_display
+
+
+class TeamGrantAdmin(ReadOnlyAdmin):
+    """Which teams administer which objects of a kind; registered beside each kind."""
+
+    list_display = ["content_object", "group", "granted_by", "granted_at"]
+    list_select_related = ["content_object", "group", "granted_by"]
+    search_fields = ["content_object__name", "group__name"]
+    fields = list_display

@@ -217,7 +217,8 @@ class ConfirmForm(forms.Form):
 class ProofForm(forms.Form):
     """The password of the person signed in, and a code if their second factor is on.
 
-    Whoever signs in by single sign-on alone has done so within ten minutes, instead of a password.
+    Whoever signs in by single sign-on alone has done so within ten minutes, instead of a password;
+    with `again`, once more than to come in.
     """
 
     password = SecretField(
@@ -227,8 +228,8 @@ class ProofForm(forms.Form):
     )
     code = CodeField(help_text="From your authenticator app, or one of your recovery codes.")
 
-    def __init__(self, request, *args, **kwargs):
-        self.request = request
+    def __init__(self, request, *args, again: bool = False, **kwargs):
+        self.request, self.again = request, again
         super().__init__(*args, **kwargs)
         self.by_provider = not proof.has_password(request.user)
         if self.by_provider:
@@ -242,7 +243,7 @@ class ProofForm(forms.Form):
         if self.errors:
             return cleaned
         # A wrong password uses no code up.
-        if self.by_provider and not proof.is_recent(self.request):
+        if self.by_provider and not proof.is_recent(self.request, again=self.again):
             self.add_error(None, "Sign in once more with single sign-on first.")
         elif "password" in cleaned and not proof.is_password(self.request, cleaned["password"]):
             self.add_error("password", "That is not your password.")

@@ -76,7 +76,7 @@ def change_role(user: User, *, to: str, by: User) -> None:
         LastSuperAdmin: nobody else could administer the account.
     """
     require(by, "account.administer")
-    user = _about_to_leave(user) if to != Role.SUPER_ADMIN else locked(user)
+    user = _about_to_leave(user, by=by) if to != Role.SUPER_ADMIN else locked(user)
     if user.role == to:
         return
     was, user.role = user.role, to
@@ -110,7 +110,7 @@ def deactivate(user: User, *, by: User) -> None:
         LastSuperAdmin: nobody else could administer the account.
     """
     require(by, "account.administer")
-    user = _about_to_leave(user)
+    user = _about_to_leave(user, by=by)
     user.is_active = False
     user.save(update_fields=["is_active"])
     sessions.end_all(user)
@@ -122,7 +122,7 @@ def deactivate(user: User, *, by: User) -> None:
 def delete(user: User, *, by: User) -> None:
     """Take a person's account away, and all they were granted. Raises: as `deactivate` does."""
     require(by, "account.administer")
-    user = _about_to_leave(user)
+    user = _about_to_leave(user, by=by)
     leaving.send(sender=User, person=user, by=by)
     User.objects.filter(pk=user.pk).delete()
     record("person.deleted", by=by, on=user)
@@ -157,9 +157,13 @@ def locked(user: User) -> User:
     return found
 
 
-def _about_to_leave(user: User) -> User:
+def _about_to_leave(user: User, *, by: User) -> User:
+    """The person, locked as all super admins are; `by` must still be one.
+
+    So of two who end or demote each other at once, the second is refused.
+    """
     lock_admins()
-    # All of them, so that of two who end each other's account the second is refused.
+    require(locked(by), "account.administer")
     super_admins = User.objects.select_for_update().filter(role=Role.SUPER_ADMIN, is_active=True)
     if {admin.pk for admin in super_admins.order_by("pk")} == {user.pk}:
         raise LastSuperAdmin

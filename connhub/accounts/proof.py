@@ -11,16 +11,19 @@ from . import second_factor
 from .models import User
 
 RECENT_S = 600
-AT = "authenticated_at"
+AT, AGAIN = "authenticated_at", "authenticated_again_at"
 
 
-def note(request) -> None:
-    """The person of this session said just now who they are."""
+def note(request, *, again: bool = False) -> None:
+    """The person of this session said just now who they are; `again`: after they had signed in."""
     request.session[AT] = int(time.time())
+    if again:
+        request.session[AGAIN] = request.session[AT]
 
 
-def is_recent(request) -> bool:
-    return time.time() - request.session.get(AT, 0) <= RECENT_S
+def is_recent(request, *, again: bool = False) -> bool:
+    """Whether they said so within ten minutes; with `again`, the sign-in itself doesn't count."""
+    return time.time() - request.session.get(AGAIN if again else AT, 0) <= RECENT_S
 
 
 def has_password(person: User) -> bool:

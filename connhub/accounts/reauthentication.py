@@ -18,7 +18,7 @@ from .forms import ProofForm
 HELD = "proof-held"
 
 
-def recently_authenticated(view):
+def recently_authenticated(view, *, again: bool = False):
     """For a view that wants a recent sign-in or re-entered password: asks first, then goes on.
 
     A form that was sent meanwhile is held, sealed, by the page that asks, and then taken as it was
@@ -29,11 +29,12 @@ def recently_authenticated(view):
     @sensitive_post_parameters()
     def ask_first(request, *args, **kwargs):
         asked = HELD in request.POST
-        if not proof.is_recent(request):
-            form = ProofForm(request, request.POST if asked else None, prefix="proof")
+        if not proof.is_recent(request, again=again):
+            data = request.POST if asked else None
+            form = ProofForm(request, data, again=again, prefix="proof")
             if not form.is_valid():
                 return _ask(request, form)
-            proof.note(request)
+            proof.note(request, again=True)
         if asked:
             held = _held(request)
             if held is None:
@@ -42,6 +43,11 @@ def recently_authenticated(view):
         return view(request, *args, **kwargs)
 
     return ask_first
+
+
+def authenticated_again(view):
+    """As `recently_authenticated`, but asks also who has only just signed in."""
+    return recently_authenticated(view, again=True)
 
 
 def _ask(request, form):

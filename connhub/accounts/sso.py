@@ -23,7 +23,6 @@ def is_on() -> bool:
     return bool(settings.OIDC_ISSUER)
 
 
-@transaction.atomic
 def person_for(claims: dict[str, Any]) -> User:
     """Who is meant: known by issuer and subject, else by a verified address.
 
@@ -33,6 +32,15 @@ def person_for(claims: dict[str, Any]) -> User:
     Raises:
         NotLetIn.
     """
+    try:
+        return _person_for(claims)
+    except (IntegrityError, invitations.LinkIsVoid, invitations.AlreadyHere):
+        # Somebody was faster: the same person in another window, or the link in the letter.
+        return _person_for(claims)
+
+
+@transaction.atomic
+def _person_for(claims: dict[str, Any]) -> User:
     if settings.OIDC_DOMAINS:
         _verified_email(claims)
     known = Identity.objects.filter(issuer=settings.OIDC_ISSUER, subject=claims["sub"])
@@ -70,11 +78,7 @@ def _new_person(email: str, claims: dict[str, Any]) -> User:
     role = settings.OIDC_CREATE_ROLE
     if not role or len(email) > 254 or "@" not in email:
         raise NotLetIn("nobody here")
-    try:
-        with transaction.atomic():
-            person = User.objects.create_user(email, None, name=name, role=role)
-    except IntegrityError:
-        raise NotLetIn("somebody was faster") from None
+    person = User.objects.create_user(email, None, name=name, role=role)
     record("person.joined", by=person, on=person, detail={"role": role})
     return person
 

@@ -3,6 +3,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
+from connhub.accounts.admin import TeamGrantAdmin, UserGrantAdmin
 from connhub.admin_site import ReadOnlyAdmin
 from connhub.audit.log import record
 
@@ -93,17 +94,5 @@ class CredentialAdmin(ReadOnlyAdmin):
         return response
 
 
-@admin.register(ConnectionUserGrant)
-class ConnectionUserGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "user", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "user", "granted_by"]
-    search_fields = ["content_object__name", "content_object__link_name", "user__email"]
-    fields = ["content_object", "user", "granted_by", "granted_at"]
-
-
-@admin.register(ConnectionTeamGrant)
-class ConnectionTeamGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "group", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "group", "granted_by"]
-    search_fields = ["content_object__name", "content_object__link_name", "group__name"]
-    fields = ["content_object", "group", "granted_by", "granted_at"]
+admin.site.register(ConnectionUserGrant, UserGrantAdmin)
+admin.site.register(ConnectionTeamGrant, TeamGrantAdmin)

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from connhub.accounts.models import Environment, User
 from connhub.errors import Link, Refusal
 from connhub.sharing import admins as sharing
+from connhub.sharing import roles
 
 from . import lifecycle
 from .impact import used_lately
@@ -137,7 +138,7 @@ def run(action: Action, link_names: Iterable[str], *, by: User, **given: Any) ->
     found = {each.link_name: each for each in visible.select_related("service")}
     busy = used_lately(found.values()) if action.breaks else set()
     act = partial(action.run, by=by, **given)
-    outcomes = [_one(name, found.get(name), action, act, busy) for name in wanted]
+    outcomes = [_one(name, found.get(name), action, act, busy, by) for name in wanted]
     if action.takes_admins:
         done = [each.connection for each in outcomes if each.done and each.connection]
         sharing.tell(done, given["admins"], by=by)
@@ -145,22 +146,22 @@ def run(action: Action, link_names: Iterable[str], *, by: User, **given: Any) ->
 
 
 def _one(
-    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int]
+    name: str, connection: Connection | None, action: Action, act: Act, busy: Set[int], by: User
 ) -> Outcome:
-    came = attempt(act, connection, busy) if connection else Gone()
+    came = attempt(act, connection, busy, by=by) if connection else Gone()
     if isinstance(came, Refusal):
         seen = None if isinstance(came, Gone) else connection
         return Outcome(name, seen, False, came.text, came.links)
     return Outcome(name, connection, True, came or action.done)
 
 
-def attempt(act: Act, connection: Connection, busy: Set[int]) -> str | Refusal | None:
+def attempt(act: Act, connection: Connection, busy: Set[int], *, by: User) -> str | Refusal | None:
     """Do it to one of many and give what it says; what stands in the way is given, not raised.
 
     `busy` are those that the highest environment used lately, which are left alone.
     """
     if connection.pk in busy:
-        return UsedLately()
+        return UsedLately() if roles.is_admin(by, connection) else NotYours()
     try:
         return act(connection)
     except PermissionDenied:

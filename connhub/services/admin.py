@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from connhub.accounts.admin import TeamGrantAdmin, UserGrantAdmin
 from connhub.admin_site import ReadOnlyAdmin
 
 from .models import OAuthApp, Service, ServiceTeamGrant, ServiceUserGrant
@@ -37,17 +38,5 @@ class OAuthAppAdmin(ReadOnlyAdmin):
     ]  # fmt: skip
 
 
-@admin.register(ServiceUserGrant)
-class ServiceUserGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "user", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "user", "granted_by"]
-    search_fields = ["content_object__name", "user__name", "user__email"]
-    fields = ["content_object", "user", "granted_by", "granted_at"]
-
-
-@admin.register(ServiceTeamGrant)
-class ServiceTeamGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "group", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "group", "granted_by"]
-    search_fields = ["content_object__name", "group__name"]
-    fields = ["content_object", "group", "granted_by", "granted_at"]
+admin.site.register(ServiceUserGrant, UserGrantAdmin)
+admin.site.register(ServiceTeamGrant, TeamGrantAdmin)

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from connhub.accounts.admin import TeamGrantAdmin, UserGrantAdmin
 from connhub.admin_site import ReadOnlyAdmin
 
 from .models import (
@@ -69,17 +70,5 @@ class CallDayAdmin(ReadOnlyAdmin):
     fields = ["day", "connection", "integration", "environment", "ok", "failed", "last_at"]
 
 
-@admin.register(IntegrationUserGrant)
-class IntegrationUserGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "user", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "user", "granted_by"]
-    search_fields = ["content_object__name", "user__email"]
-    fields = ["content_object", "user", "granted_by", "granted_at"]
-
-
-@admin.register(IntegrationTeamGrant)
-class IntegrationTeamGrantAdmin(ReadOnlyAdmin):
-    list_display = ["content_object", "group", "granted_by", "granted_at"]
-    list_select_related = ["content_object", "group", "granted_by"]
-    search_fields = ["content_object__name", "group__name"]
-    fields = ["content_object", "group", "granted_by", "granted_at"]
+admin.site.register(IntegrationUserGrant, UserGrantAdmin)
+admin.site.register(IntegrationTeamGrant, TeamGrantAdmin)

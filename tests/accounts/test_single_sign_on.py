@@ -1,6 +1,9 @@
 """Single sign-on by OpenID Connect, against a provider that is not ours."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -8,9 +11,10 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from connhub.accounts import account, invitations
+from connhub.accounts import account, invitations, sso
 from connhub.accounts.models import Identity, Role, SecondFactor, Session, User
 from connhub.audit.models import Event
+from tests.connections.steps import in_own_connection
 from tests.factories import PASSWORD, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -160,6 +164,48 @@ def test_an_invitation_is_accepted_by_it(client, root, provider):
 
     assert is_in(client)
     assert User.objects.get(email="grace@acme.example").role == Role.ADMIN
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("known_by", "place", "name"),
+    [
+        ("account", sso, "_verified_email"),
+        ("invitation", invitations, "open_to"),
+        ("nothing", sso, "_name"),
+    ],
+)
+def test_two_windows_at_once_let_in_one_person(
+    root, provider, settings, monkeypatch, known_by, place, name
+):
+    settings.OIDC_CREATE_ROLE = Role.MEMBER
+    if known_by == "account":
+        UserFactory(email="grace@acme.example")
+    elif known_by == "invitation":
+        invitations.invite("grace@acme.example", role=Role.MEMBER, by=root)
+    meet_after(monkeypatch, place, name)
+    browsers = [Client(), Client()]
+
+    with ThreadPoolExecutor(2) as threads:
+        done = [threads.submit(in_own_connection(sign_in), each, provider) for each in browsers]
+        answers = [each.result() for each in done]
+
+    assert [answer.url for answer in answers] == [HOME, HOME]
+    assert [is_in(browser) for browser in browsers] == [True, True]
+    assert Identity.objects.get().user == User.objects.exclude(pk=root.pk).get()
+
+
+def meet_after(monkeypatch, place, name):
+    """Let two get as far as this, where the database lets them, before either goes on."""
+    function, both_there = getattr(place, name), threading.Barrier(2)
+
+    def wait(*args):
+        found = function(*args)
+        with suppress(threading.BrokenBarrierError):
+            both_there.wait(0.5)
+        return found
+
+    monkeypatch.setattr(place, name, wait)
 
 
 # --- Staying out ------------------------------------------------------------------------------------
@@ -344,6 +390,19 @@ def test_without_a_password_a_recent_sign_in_is_the_proof(client, provider, sett
     assert (query["prompt"], query["max_age"]) == (["login"], ["0"])
     assert again.url == url
     assert begun.url == reverse("accounts:confirm_second_factor")
+
+
+def test_an_export_wants_another_sign_in_at_the_provider(client, provider, settings, root):
+    settings.OIDC_CREATE_ROLE = "member"
+    sign_in(client, provider)
+    url = reverse("connections:export")
+
+    asked = client.get(url)
+    refused = client.post(url, {"proof-held": ""})
+    sign_in(client, provider, then=url)
+
+    names = [page.templates[0].name for page in (asked, refused, client.get(url))]
+    assert names == ["accounts/reauthenticate.html"] * 2 + ["connections/export.html"]
 
 
 def test_an_old_sign_in_at_the_provider_proves_nothing(client, provider, settings, root):

@@ -9,7 +9,7 @@ from connhub.connections import lifecycle
 from connhub.connections.models import Connection, Status
 from tests.browser.conftest import serious_axe_findings
 from tests.conftest import CANARY
-from tests.factories import AuthMethodFactory, ServiceFactory, connect
+from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory, connect
 from tests.servers.app import database_url
 from tests.servers.process import running, temporary_folder
 
@@ -46,6 +46,9 @@ def fill_export(page, app_server):
     """Fill in the form; the passphrase that the page has made."""
     page.goto(f"{app_server.url}/connections/")
     page.get_by_role("link", name="Export", exact=True).click()
+    if page.get_by_label("Your password").count():
+        page.get_by_label("Your password").fill(PASSWORD)
+        page.get_by_role("button", name="Continue").click()
     page.get_by_label("With secrets").check()
     return page.get_by_label("Passphrase made by ConnHub").input_value()
 

@@ -83,8 +83,8 @@ def test_from_the_people_page_until_somebody_is_deactivated(
     back(page)
 
     show(page, "Keys issued")
-    page.get_by_role("button", name="Revoke key nightly").click()
-    page.get_by_role("button", name="Revoke key", exact=True).click()
+    page.get_by_role("button", name="Revoke nightly").click()
+    page.get_by_role("button", name="Revoke", exact=True).click()
     expect(page.locator("table.cards")).to_contain_text("Revoked.")
     back(page)
     page.get_by_role("link", name="Deactivate").click()

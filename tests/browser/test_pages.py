@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from connhub.sharing import roles
 from tests.browser.conftest import serious_axe_findings
-from tests.factories import IntegrationFactory, connect
+from tests.factories import PASSWORD, IntegrationFactory, connect
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -85,6 +85,9 @@ def test_pages_are_whole_and_accessible(
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": height})
     sign_in(person)
+    page.goto(f"{app_server.url}/connections/export/")
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Continue").click()
     found = {}
 
     for path in PATHS:

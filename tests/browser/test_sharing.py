@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from connhub.accounts.models import User
+from connhub.sharing import roles
 from tests.browser.conftest import serious_axe_findings
 from tests.factories import PASSWORD, UserFactory
 
@@ -91,6 +93,30 @@ def test_a_super_admin_shares_to_themself_and_undoes_it(
     expect(theirs.locator("table.cards")).not_to_contain_text("Root")
     assert findings == []
     assert complaints == []
+
+
+def test_a_super_admin_shares_an_integration_to_themself_and_adds_an_admin(
+    page, app_server, integration, eve, root, sign_in, complaints
+):
+    sign_in(root)
+
+    page.goto(f"{app_server.url}/integrations/order-to-cash/connections/")
+    page.get_by_role("link", name="Share", exact=True).click()
+    page.get_by_role("link", name="Share to myself").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Ada will see it.")
+    dialog.get_by_role("button", name="Share to myself").click()
+    expect(page.get_by_role("link", name="Share to myself")).to_have_count(0)
+    page.get_by_role("link", name="+ Add admin").click()
+    dialog.get_by_label("Eve eve@").check()
+    dialog.get_by_role("button", name="Add", exact=True).click()
+    expect(page.locator("table.cards")).to_contain_text("eve@acme.example")
+    findings = serious_axe_findings(page)
+    page.get_by_role("button", name="Undo share to myself").click()
+    expect(page.get_by_role("link", name="Share to myself")).to_be_visible()
+
+    assert set(roles.admins(integration)) == {User.objects.get(name="Ada"), eve}
+    assert (findings, complaints) == ([], [])
 
 
 def test_sharing_without_javascript(

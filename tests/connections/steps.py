@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from connhub.audit.models import Event
 from connhub.connections.models import Connection, Credential
+from tests.factories import PASSWORD
 
 
 def proceed(client, connection: Connection, query: str = "") -> str:
@@ -22,6 +23,12 @@ def way_back(client, oauth_server, connection: Connection, *, allow=True, query=
     """The callback's path and query, as the provider sends it after the person's decision."""
     target = oauth_server.authorize(proceed(client, connection, query), allow=allow)
     return target.removeprefix(settings.CONNHUB_URL)
+
+
+def enter_password_again(client) -> None:
+    """As an export wants it, whose page asks."""
+    typed = {"proof-held": "", "proof-password": PASSWORD}
+    client.post(reverse("connections:export"), typed)
 
 
 def expire(credential: Credential, seconds_ago: int = 1) -> Credential:

@@ -26,7 +26,8 @@ from connhub.sharing import roles
 from connhub.usage.models import Availability, Registration
 from tests.conftest import CANARY
 from tests.connections.bundles.conftest import PASSPHRASE
-from tests.factories import PASSWORD, AuthMethodFactory, ServiceFactory, connect
+from tests.connections.steps import enter_password_again
+from tests.factories import AuthMethodFactory, ServiceFactory, connect
 
 pytestmark = pytest.mark.django_db
 
@@ -90,8 +91,12 @@ def form_page(request, ada, shop, billing, integration) -> Callable[[str], Page]
     edited = ("name", "description", "tags", "access_mode", "login_user", "p_shop", "s_key_1")
     export = {
         "what": "these", "link_names": "billing spare", "secrets": "on", "sealed_by": "own",
-        "offered": "", "own": CANARY, "again": CANARY, "password": PASSWORD,
+        "offered": "", "own": CANARY, "again": CANARY,
     }  # fmt: skip
+
+    def exported() -> Page:
+        enter_password_again(request.getfixturevalue("client"))
+        return Page("/connections/export/", export, ("own", "again"))
 
     def imported() -> Page:
         theirs = Connection.objects.administered_by(ada)
@@ -140,7 +145,7 @@ def form_page(request, ada, shop, billing, integration) -> Callable[[str], Page]
         "test many": lambda: Page("/connections/tests/", {"link_name": "billing"}),
         "saved view": lambda: Page("/connections/saved-views/?q=a", {"name": "Mine"}),
         "columns": lambda: Page("/connections/shown-columns/", {"columns": "service"}),
-        "export": lambda: Page("/connections/export/", export, ("own", "again", "password")),
+        "export": exported,
         "upload": lambda: Page("/connections/import/", {"passphrase": CANARY}, ("passphrase",)),
         "import": imported,
         "connect link": lambda: Page(f"{here}connect-link/", {"environment": "all", "note": "Hi"}),

@@ -9,7 +9,7 @@ from connhub.audit.models import Event
 from connhub.connections.models import Connection
 from connhub.sharing import roles
 from connhub.usage.models import App, CallDay, DataObject
-from tests.factories import AuthMethodFactory, IntegrationFactory, connect
+from tests.factories import PASSWORD, AuthMethodFactory, IntegrationFactory, connect
 
 pytestmark = pytest.mark.django_db
 URL = "/connections/bulk-actions/"
@@ -59,7 +59,7 @@ def test_delete_leaves_the_one_in_use_and_takes_the_other(client, two):
 
 
 @pytest.mark.parametrize("action", ["disable", "delete"])
-def test_what_production_used_lately_is_left_alone(client, two, action):
+def test_what_production_used_lately_is_left_alone(client, two, root, action):
     highest = Environment.objects.order_by("position").last()
     for connection, days in zip(two, (1, 8), strict=True):
         CallDay.objects.create(
@@ -70,6 +70,10 @@ def test_what_production_used_lately_is_left_alone(client, two, action):
     answer = post(client, action, "one", "two", confirmed="1")
 
     assert outcomes(answer) == [("one", False), ("two", True)]
+    assert "Production used it in the last 7 days." in answer.content.decode()
+    client.force_login(root)
+    (of_root,) = post(client, action, "one", confirmed="1").context["outcomes"]
+    assert of_root.text == "You don't administer it."
 
 
 def test_what_is_not_theirs_is_refused_and_what_is_not_seen_is_gone(client, two, root, eve):
@@ -133,9 +137,12 @@ def test_rows_that_are_theirs_have_a_checkbox_of_the_form(client, two, root):
 
 
 def test_ticked_rows_are_what_the_export_offers(client, two):
-    page = client.post("/connections/export/", {"link_name": ["one", "two"]}).content.decode()
+    url = "/connections/export/"
 
-    assert "one\ntwo" in page
+    asked = client.post(url, {"link_name": ["one", "two"]})
+    proof = {"proof-held": asked.context["held"], "proof-password": PASSWORD}
+
+    assert "one\ntwo" in client.post(url, proof).content.decode()
 
 
 # --- Sharing ----------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """One process that shrinks who administers what: `python -m tests.sharing.removing WHAT WHO BY`.
 
-WHAT is `account`, `member` (of the only team) or a kind of object (an admin of the only one of that
-kind); WHO and BY are e-mail addresses. It says "ready", waits for a line and then says what came of it.
+WHAT is `account`, `deleted`, `role` (of super admin), `member` (of the only team) or a kind of object
+(an admin of the only one of that kind); WHO and BY are e-mail addresses. It says "ready", waits for a
+line and then says what came of it.
 """
 
 import sys
@@ -13,7 +14,7 @@ django.setup()
 from django.core.exceptions import PermissionDenied  # noqa: E402 - wants the apps
 
 from connhub.accounts import people, teams  # noqa: E402
-from connhub.accounts.models import Team, User  # noqa: E402
+from connhub.accounts.models import Role, Team, User  # noqa: E402
 from connhub.errors import Refusal  # noqa: E402
 from connhub.sharing import admins  # noqa: E402
 from connhub.sharing.kinds import kinds  # noqa: E402
@@ -26,6 +27,10 @@ def main(what: str, who: str, by: str) -> None:
     try:
         if what == "account":
             people.deactivate(person, by=actor)
+        elif what == "deleted":
+            people.delete(person, by=actor)
+        elif what == "role":
+            people.change_role(person, to=Role.ADMIN, by=actor)
         elif what == "member":
             teams.remove_member(Team.objects.get(), person, by=actor)
         else:

@@ -7,8 +7,9 @@ from contextlib import ExitStack
 import pytest
 from django.db import connection as database
 
-from connhub.accounts.models import Team
+from connhub.accounts.models import Role, Team, User
 from connhub.sharing import roles
+from tests.factories import UserFactory
 from tests.servers.process import ROOT, python
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,3 +89,15 @@ def test_of_an_account_a_grant_and_a_team_that_go_at_once_one_stays(thing, ada, 
 
     assert sorted(said) == ["done", "done", "last-admin"]
     assert len(staying(thing)) == 1
+
+
+@pytest.mark.parametrize("what", ["role", "account", "deleted"])
+def test_of_two_super_admins_who_end_each_other_one_stays_beside_the_third(root, what):
+    for name in ("Rita", "Rosa"):
+        UserFactory(name=name, email=f"{name.lower()}@acme.example", role=Role.SUPER_ADMIN)
+    rita = "rita@acme.example"
+
+    said = at_once((what, rita, ROOT_), (what, ROOT_, rita))
+
+    assert sorted(said) == ["denied", "done"]
+    assert User.objects.filter(role=Role.SUPER_ADMIN, is_active=True).count() == 2

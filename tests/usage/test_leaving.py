@@ -180,6 +180,7 @@ def test_transfer_asks_to_whom_and_says_what_came_of_each(
     done = act(signed_in, page, "transfer", "alone", ledger, confirmed="1", who=f"person-{eve.pk}")
 
     assert "Type a name" in asked.content.decode() and "Ledger" in text_of(asked)
+    assert "Transfer 1 connection of Ada?" in text_of(asked)
     assert [str(each.admin) for each in searched.context["form"].found] == ["Eve"]
     assert "Tick at least one name." in text_of(nobody)
     assert before is False
@@ -302,7 +303,6 @@ def test_revoke_needs_sharing_to_oneself_first(signed_in, page, connection, ada,
 def test_what_the_highest_environment_used_lately_is_left_alone(
     signed_in, page, connection, integration, root
 ):
-    admins.share_to_self(connection, by=root)
     CallDay.objects.create(
         day=timezone.localdate(),
         connection=connection,
@@ -311,8 +311,12 @@ def test_what_the_highest_environment_used_lately_is_left_alone(
         last_at=timezone.now(),
     )
 
-    left = act(signed_in, page, "revoke", "connected", connection.credentials.get(), confirmed="1")
+    credential = connection.credentials.get()
+    not_yours = act(signed_in, page, "revoke", "connected", credential, confirmed="1")
+    admins.share_to_self(connection, by=root)
+    left = act(signed_in, page, "revoke", "connected", credential, confirmed="1")
 
+    assert "Share it to yourself first" in outcomes(not_yours)[0][0]
     ((text, done),) = outcomes(left)
     assert not done
     assert text.startswith("Production used it in the last 7 days.")
@@ -377,6 +381,19 @@ def test_off_boarding_is_for_super_admins(client, request, page, ledger, who):
 
 
 # --- Deactivating ---------------------------------------------------------------------------------------
+
+
+def test_an_integration_that_they_alone_administer_stands_in_the_way(
+    signed_in, page, connection, integration, ada, bob
+):
+    url = f"/people/{ada.pk}/deactivate/"
+    blocked = signed_in.get(url)
+    admins.add(integration, [bob], by=ada)
+    free = signed_in.get(url)
+
+    assert "1 integration that they administer Transfer first" in text_of(blocked)
+    assert f'class="btn primary" href="{page}?kind=integrations"' in blocked.content.decode()
+    assert "Transfer first" not in text_of(free)
 
 
 def test_deactivating_lists_what_is_left_and_is_refused_while_something_would_have_no_admin(

@@ -84,7 +84,8 @@ def deactivate(request, pk):
         operations.deactivate(person, by=request.user)
         return _changed(request, person, f"{person} is deactivated.")
     left = [each for ask in operations.left_behind for each in ask(person)]
-    context = {"person": person, "left": left, "is_blocked": any(each.blocks for each in left)}
+    blocking = next((each for each in left if each.blocks), None)
+    context = {"person": person, "left": left, "blocking": blocking}
     return render(request, "accounts/deactivate.html", context)
 
 

@@ -41,7 +41,7 @@ def callback(request):
     if request.user.is_authenticated:
         if request.user != person:
             return _failed(request, "somebody else")
-        proof.note(request)
+        proof.note(request, again=kept["again"])
     elif second_factor.is_required() and second_factor.is_on(person):
         half_way.enter(request, person, then=kept["then"])
         return redirect("accounts:sign_in_code")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from connhub.accounts.reauthentication import recently_authenticated
+from connhub.accounts.reauthentication import authenticated_again
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
 
 from .. import listing, policies, tasks
@@ -27,7 +27,7 @@ PER_PAGE = 50
 
 
 @require_http_methods(["GET", "POST"])
-@recently_authenticated
+@authenticated_again
 def export(request):
     theirs = Connection.objects.administered_by(request.user)
     shown = _as_filtered(request, theirs)

@@ -84,7 +84,7 @@ def revoke(things: Sequence[Credential], *, person: User, by: User) -> list[Outc
 def _revoke(credential: Credential, busy: set[int], by: User) -> Outcome:
     connection = credential.connection
     act = partial(lifecycle.revoke, by=by, environment=credential.environment, later=True)
-    refusal = attempt(act, connection, busy)
+    refusal = attempt(act, connection, busy, by=by)
     if not isinstance(refusal, Refusal):
         return Outcome(credential, True, "Revoked.")
     if isinstance(refusal, NotYours):
@@ -140,7 +140,7 @@ ACTIONS = {
         is_dangerous=True,
     ),
     "revoke_keys": Action(
-        "Revoke key",
+        "Revoke",
         revoke_keys,
         "The very next call with these keys fails. New keys have to take their place.",
         is_dangerous=True,

@@ -67,7 +67,15 @@ def leaving_act(request, pk):
     if error:
         return _said(request, person, kind, error)
     action = ACTIONS[name]
-    context = {"person": person, "kind": kind, "name": name, "action": action, "things": things}
+    words = things[0]._meta
+    context = {
+        "person": person,
+        "kind": kind,
+        "name": name,
+        "action": action,
+        "things": things,
+        "noun": words.verbose_name if len(things) == 1 else words.verbose_name_plural,
+    }
     if action.takes_admins:
         return _hand_over(request, context)
     if action.breaks and "confirmed" not in request.POST:

@@ -16,7 +16,7 @@ from connhub.sharing import roles
 from connhub.vault import passphrase
 from tests.conftest import CANARY
 from tests.connections.bundles.conftest import PASSPHRASE
-from tests.connections.steps import actions, secrets
+from tests.connections.steps import actions, enter_password_again, secrets
 from tests.factories import PASSWORD, connect
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,9 @@ WHOLE = {"what": "all", "secrets": "on", "sealed_by": "own", "own": PASSPHRASE, 
 
 @pytest.fixture
 def signed_in(client, ada):
+    """With the password entered once more."""
     client.force_login(ada)
+    enter_password_again(client)
     return client
 
 
@@ -142,6 +144,24 @@ def test_export_wants_a_recent_password(signed_in, keyed):
     assert [item.link_name for item in content(answer).items] == ["keyed"]
 
 
+@pytest.mark.parametrize("secrets", ["on", ""])
+def test_a_sign_in_is_no_password_entered_again(client, ada, keyed, secrets):
+    client.post(reverse("accounts:sign_in"), {"username": ada.email, "password": PASSWORD})
+
+    asked = post_export(client, secrets=secrets)
+    wrong = client.post(
+        EXPORT, {"proof-held": asked.context["held"], "proof-password": "a wrong one"}
+    )
+    before = actions(keyed)
+    answer = client.post(EXPORT, {"proof-held": wrong.context["held"], "proof-password": PASSWORD})
+
+    assert [page.templates[0].name for page in (asked, wrong)] == [
+        "accounts/reauthenticate.html"
+    ] * 2
+    assert "connection.exported" not in before
+    assert [item.link_name for item in content(answer).items] == ["keyed"]
+
+
 def test_export_of_what_the_listing_shows(signed_in, ada, keyed, connection):
     answer = signed_in.post(EXPORT + "?q=bill", WHOLE | {"what": "shown"})
 
@@ -160,6 +180,7 @@ def test_export_of_a_selection_that_another_page_posts(signed_in, keyed, connect
 @pytest.mark.parametrize(("who", "status"), [("bob", 404), ("root", 403)])
 def test_nobody_exports_what_they_do_not_administer(request, client, keyed, who, status):
     client.force_login(request.getfixturevalue(who))
+    enter_password_again(client)
 
     one = post_export(client, what="these", link_names="keyed")
     whole = post_export(client)
@@ -171,6 +192,7 @@ def test_nobody_exports_what_they_do_not_administer(request, client, keyed, who,
 def test_super_admin_exports_after_sharing_it_to_themself(client, root, keyed):
     roles.grant(keyed, root, by=root)
     client.force_login(root)
+    enter_password_again(client)
 
     assert [item.link_name for item in content(post_export(client)).items] == ["keyed"]
 
