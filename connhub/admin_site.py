@@ -1,12 +1,13 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import update_wrapper
 
-from django.contrib.admin import AdminSite, ModelAdmin, ShowFacets
+from django.contrib.admin import AdminSite, ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import redirect_to_login
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -47,6 +48,43 @@ class SuperAdminSite(AdminSite):
             raise Http404
 
 
+class TypedFilter(SimpleListFilter):
+    """Narrows by what somebody types, where there would be too many to choose from."""
+
+    template = "admin/typed_filter.html"
+    placeholder = ""
+
+    def lookups(self, request, model_admin):
+        return ()
+
+    def has_output(self):
+        return True
+
+    def choices(self, changelist):
+        """What the form sends besides: the search and the other filters."""
+        kept = changelist.filter_params.items()
+        return [
+            (name, value)
+            for name, values in kept
+            if name != self.parameter_name
+            for value in values
+        ]
+
+
+class KnownFilter(SimpleListFilter):
+    """Narrows a field to one of the values known beforehand, without asking the table for them."""
+
+    parameter_name: str
+    known: Mapping[str, str]
+
+    def lookups(self, request, model_admin):
+        return self.known.items()
+
+    def queryset(self, request, queryset):
+        chosen = self.value()
+        return queryset.filter(**{self.parameter_name: chosen}) if chosen in self.known else None
+
+
 MOST_COUNTED = 10_000
 PER_PAGE = 50
 
@@ -81,6 +119,13 @@ class ReadOnlyAdmin(ModelAdmin):
     show_facets = ShowFacets.NEVER
     # Titles of other lists, each with its URL name and the parameter that narrows it to this one.
     related: Sequence[tuple[str, str, str]] = ()
+
+    def lookup_allowed(self, lookup, value, request=None):
+        """By what is shown alone: a hash that is not could be guessed letter by letter."""
+        filters = [each for each in self.list_filter if isinstance(each, type)]
+        typed = [each.parameter_name for each in filters if issubclass(each, SimpleListFilter)]
+        shown = lookup.partition(LOOKUP_SEP)[0] in [*(self.fields or ()), *typed]
+        return shown and super().lookup_allowed(lookup, value, request)
 
     def has_module_permission(self, request):
         return True

@@ -5,13 +5,14 @@ from datetime import timedelta
 import pytest
 from django.contrib import admin
 from django.db import connection as database
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from connhub import admin_site
 from connhub.accounts import environments
-from connhub.accounts.models import Team
+from connhub.accounts.models import Invitation, RecoveryCode, SecondFactor, Session, Team
 from connhub.audit.models import Event
 from connhub.connections.models import Status
 from connhub.services.models import OAuthApp
@@ -24,6 +25,7 @@ from tests.test_house import INLINE
 
 pytestmark = pytest.mark.django_db
 
+HAS_NO_PAGE = "accounts.session"
 OURS = sorted(
     model._meta.label_lower
     for model, registered in admin.site._registry.items()
@@ -50,6 +52,15 @@ def fill(ada, integration, number: int) -> None:
     )
     app.client_secret.put(CANARY)
     app.save()
+    factor = SecondFactor(user=UserFactory(), confirmed_at=timezone.now())
+    factor.seed.put(CANARY)
+    factor.save()
+    RecoveryCode.objects.create(user=factor.user, digest=f"{number:064}")
+    Client().force_login(factor.user)
+    Invitation.objects.create(
+        email=f"new{number}@acme.example", role="member", digest=f"{number:064}",
+        invited_by=ada, expires_at=timezone.now(),
+    )  # fmt: skip
     team = Team.objects.create(name=f"Team {number}")
     for thing in (made, made.service, integration):
         roles.grant(thing, team, by=ada)
@@ -69,7 +80,8 @@ def fill(ada, integration, number: int) -> None:
 
 def test_everything_that_people_ask_about_is_there():
     assert OURS == [
-        "accounts.environment", "accounts.team", "accounts.user", "audit.event",
+        "accounts.environment", "accounts.invitation", "accounts.secondfactor",
+        "accounts.session", "accounts.team", "accounts.user", "audit.event",
         "connections.connection", "connections.connectionteamgrant",
         "connections.connectionusergrant", "connections.credential", "services.oauthapp",
         "services.service", "services.serviceteamgrant", "services.serviceusergrant",
@@ -87,7 +99,8 @@ def test_each_list_and_object_opens_without_inline_script_or_style(
 
     pages = [looking.get(url(model, "changelist")), looking.get(url(model, "change", row.pk))]
 
-    assert [page.status_code for page in pages] == [200, 200]
+    # The address of a single session would hold its key.
+    assert [page.status_code for page in pages] == [200, 302 if model == HAS_NO_PAGE else 200]
     texts = [page.content.decode() for page in pages]
     assert [INLINE.findall(text) for text in texts] == [[], []]
     assert not any(CANARY in text for text in texts)
@@ -161,8 +174,12 @@ def names(response) -> list[str]:
         ("status__exact=nonsense", None),
         ("disabled_at__isempty=0", []),
         ("service__id__exact=1&q=beta", None),
+        ("owner=ADA", ["Alpha", "Beta"]),
+        ("owner=ada&q=alph", ["Alpha"]),
+        ("owner=bob", []),
+        ("owner=%00", None),
+        ("name__startswith=%00", None),
         ("o=99&p=77", None),
-        ("nonsense=1", None),
     ],
 )
 def test_connections_are_searched_and_filtered(looking, ada, query, found):
@@ -193,6 +210,48 @@ def test_a_connection_shows_owner_admins_and_last_use_and_leads_on(looking, ada,
     ):
         assert leads_to in text
         assert looking.get(leads_to).status_code == 200
+
+
+def test_an_owner_is_typed_and_the_other_filters_stay(looking, ada):
+    page = looking.get(url("connections.connection", "changelist"), {"q": "a", "owner": "ada"})
+
+    form = page.text.rpartition('name="owner"')[0].rpartition("<form")[2]
+    assert '<input type="hidden" name="q" value="a">' in form
+    assert 'name="owner" value="ada"' in page.text
+
+
+@pytest.mark.parametrize(
+    ("model", "hidden"),
+    [
+        ("accounts.user", "password__startswith"), ("accounts.invitation", "digest__startswith"),
+        ("accounts.session", "session_key__startswith"), ("accounts.secondfactor", "seed__gt"),
+        ("connections.credential", "payload__startswith"),
+        ("usage.integrationkey", "digest__startswith"), ("audit.event", "mac__startswith"),
+        ("connections.connection", "created_by__password__startswith"),
+        ("accounts.session", "pk__startswith"), ("connections.connection", "nonsense"),
+    ],
+)  # fmt: skip
+def test_nothing_is_filtered_by_what_is_not_shown(looking, model, hidden):
+    assert looking.get(url(model, "changelist"), {hidden: "a"}).status_code == 400
+
+
+def test_no_session_key_and_no_hash_is_shown(looking, ada, integration):
+    fill(ada, integration, 1)
+    hidden = [*Session.objects.values_list("pk", flat=True), f"{1:064}"]
+
+    pages = [looking.get(url(model, "changelist")).text for model in OURS]
+    factor = SecondFactor.objects.get()
+    pages.append(looking.get(url("accounts.secondfactor", "change", factor.pk)).text)
+
+    assert not any(secret in page for secret in hidden for page in pages)
+    assert "1 left" in pages[-1]
+
+
+def test_the_pages_of_a_connection_and_a_person_lead_here(looking, ada, connection):
+    pages = [looking.get(thing.get_absolute_url()).text for thing in (connection, ada)]
+
+    assert url("connections.connection", "change", connection.pk) in pages[0]
+    assert url("accounts.user", "change", ada.pk) in pages[1]
 
 
 def test_history_is_the_audit_log(looking, ada, connection):

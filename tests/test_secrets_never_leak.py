@@ -259,6 +259,9 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
     rows = {
         "accounts/user": member.pk,
         "accounts/environment": environments.lowest().pk,
+        "accounts/invitation": Invitation.objects.first().pk,
+        "accounts/secondfactor": SecondFactor.objects.first().pk,
+        "accounts/session": "none",
         "audit/event": Event.objects.latest("sequence").pk,
         "connections/connection": first.pk,
         "connections/credential": first.credentials.get().pk,

@@ -209,6 +209,9 @@ class SecondFactor(models.Model):
     class Meta:
         default_permissions = ()
 
+    def __str__(self):
+        return f"Second factor of {self.user}"
+
 
 class RecoveryCode(models.Model):
     """Lets somebody in once without their device; kept as a hash, gone when used."""

@@ -1,9 +1,20 @@
 from django.contrib import admin
 
-from connhub.admin_site import ReadOnlyAdmin
+from connhub.admin_site import KnownFilter, ReadOnlyAdmin
 
 from .log import record
 from .models import Event
+from .sentences import KINDS, OUTCOMES
+
+
+class OutcomeFilter(KnownFilter):
+    title = parameter_name = "outcome"
+    known = OUTCOMES
+
+
+class KindFilter(KnownFilter):
+    title = parameter_name = "kind"
+    known = KINDS
 
 
 @admin.register(Event)
@@ -12,8 +23,9 @@ class EventAdmin(ReadOnlyAdmin):
 
     about = "The audit log has more filters, and the export"
     list_display = ["sequence", "at", "sentence", "outcome", "ip"]
-    list_filter = ["outcome", "kind"]
-    search_fields = ["=request_id"]
+    list_filter = [OutcomeFilter, KindFilter]
+    search_fields = ["request_id__exact"]
+    search_help_text = "Id of a request"
     ordering = ["-at", "-sequence"]
     fields = [
         "sequence", "at", "actor_type", "actor_id", "actor", "ip", "action", "object_type",

@@ -1,10 +1,12 @@
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import Q
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
 from connhub.accounts.admin import TeamGrantAdmin, UserGrantAdmin
-from connhub.admin_site import ReadOnlyAdmin
+from connhub.accounts.models import User
+from connhub.admin_site import ReadOnlyAdmin, TypedFilter
 from connhub.audit.log import record
 
 from . import listing
@@ -23,10 +25,22 @@ class ConnectionList(ChangeList):
             connection.people, connection.use = people[connection.pk], use[connection.pk]
 
 
+class OwnerFilter(TypedFilter):
+    title = parameter_name = "owner"
+    placeholder = "Name or e-mail"
+
+    def queryset(self, request, connections):
+        if not (text := self.value()):
+            return None
+        owners = User.objects.filter(Q(name__icontains=text) | Q(email__icontains=text))
+        return connections.filter(created_by__in=owners)
+
+
 @admin.register(Connection)
 class ConnectionAdmin(ReadOnlyAdmin):
     list_display = ["name", "link_name", "service", "status", "created_by", "admins", "last_used"]
     list_filter = [
+        OwnerFilter,
         "status",
         "access_mode",
         "login_user",

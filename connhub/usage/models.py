@@ -281,7 +281,8 @@ class IntegrationKey(models.Model):
         ordering = ["-issued_at"]
         default_permissions = ()
         indexes = [
-            models.Index(fields=["expires_at"], condition=Q(revoked_at=None), name="keys_by_end")
+            models.Index(fields=["expires_at"], condition=Q(revoked_at=None), name="keys_by_end"),
+            models.Index(fields=["issued_at", "id"], name="keys_by_age"),
         ]
 
     def __str__(self):

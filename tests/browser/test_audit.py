@@ -16,7 +16,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ADMIN_PAGES = (
     "", "connections/connection/", "connections/credential/", "audit/event/", "accounts/user/",
-    "usage/integrationkey/", "services/service/",
+    "usage/integrationkey/", "services/service/", "accounts/session/", "accounts/invitation/",
+    "connections/connection/?owner=ada",
 )  # fmt: skip
 
 
