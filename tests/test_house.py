@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parent.parent
 ROOMS = ("vault", "egress", "audit", "accounts", "services", "sharing", "connections", "usage")
 # Belongs to no room and knows of none: any room may use it.
 FURNITURE = {
-    "admin_site", "apps", "context", "errors", "forms", "htmx", "logs", "lookup", "middleware", "paging", "tags",
+    "admin_site", "apps", "context", "days", "errors", "forms", "htmx", "logs", "lookup", "middleware", "paging", "tags",
 }  # fmt: skip
 # Stands above the rooms and puts them together: no room may know of it.
 ROOF = {

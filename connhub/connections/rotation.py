@@ -21,7 +21,7 @@ from .access import CredentialUnreadable, base_url_for, require_open, settings_f
 from .auth import METHODS, is_interactive
 from .auth.base import Granted
 from .connecting import given_back_unless_kept, obtain
-from .editing import EachUsersOwn, SecretAskedAgain, asked_of, wanted_secrets
+from .editing import EachUsersOwn, SecretAskedAgain, asked_of
 from .keeping import keep
 from .models import Connection, Credential, Rotation
 from .reports import Report
@@ -63,9 +63,11 @@ def may_rotate(connection: Connection) -> bool:
 
 def going_on(connection: Connection, environment: Environment | None) -> Rotation | None:
     """What the second slot of the environment's own credential (None: that for all) holds."""
-    rows = Rotation.objects.going_on().filter(credential__user=None)
+    rows = Rotation.objects.going_on().select_related("credential__environment", "stored_by")
     return rows.filter(
-        credential__connection=connection, credential__environment=environment
+        credential__user=None,
+        credential__connection=connection,
+        credential__environment=environment,
     ).first()
 
 
@@ -93,8 +95,9 @@ def give(
         raise EachUsersOwn
     if not may_rotate(connection):
         raise NothingToRotate
-    given = _typed(connection, Granted({n: v for n, v in secrets.items() if v}))
-    if not given or wanted_secrets(connection) - given.keys():
+    asked = [item for item in asked_of(connection) if item.secret]
+    given = {item.name: secrets[item.name] for item in asked if secrets.get(item.name)}
+    if not given or any(item.required and item.name not in given for item in asked):
         raise SecretAskedAgain
     _give(connection, Granted(given, ends_at=ends_at), by, environment)
 
@@ -105,9 +108,10 @@ def _give(
 ) -> None:
     connection = _locked(connection, environment, by)
     credential = _live(connection, environment)
-    if Rotation.objects.in_grace().filter(credential=credential).exists():
-        raise OldValueKept
-    Rotation.objects.filter(credential=credential).delete()
+    if there := getattr(credential, "rotation", None):
+        if there.is_in_grace:
+            raise OldValueKept
+        there.delete()
     _fill(credential, granted, Phase.NEXT, stored_at=timezone.now(), stored_by=by)
     _record("connection.next_secret_given", connection, environment, by, granted.secrets)
 
@@ -318,6 +322,7 @@ def _locked(connection: Connection, environment: Environment | None, by: User) -
 def _live(connection: Connection, environment: Environment | None) -> Credential:
     """The environment's own credential, locked. Raises: NothingToRotate, if it holds no secret."""
     own = connection.credentials.own().live().filter(environment=environment)
+    own = own.select_related("rotation", "connected_by")
     credential = own.select_for_update(of=("self",)).first()
     if credential is None:
         raise NothingToRotate

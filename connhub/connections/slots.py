@@ -71,6 +71,11 @@ class Rotation(models.Model):
             )
         ]
 
+    @property
+    def is_in_grace(self) -> bool:
+        """Whether it holds an old value, and still for a while."""
+        return self.grace_ends_at is not None and self.grace_ends_at > timezone.now()
+
     def __str__(self):
         return f"{self.credential}: {self.get_phase_display().lower()}"
 

@@ -8,7 +8,15 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 from connhub.accounts.models import Environment, User
-from connhub.connections import duplicating, editing, lifecycle, own_settings, restoring, tagging
+from connhub.connections import (
+    duplicating,
+    editing,
+    lifecycle,
+    own_settings,
+    restoring,
+    rotation,
+    tagging,
+)
 from connhub.connections.lifecycle import Details
 from connhub.connections.models import Connection
 from connhub.usage import availability, registration, replacing
@@ -57,6 +65,9 @@ class Scene:
 
     def reconnect_one_environment(self):
         editing.reconnect(self.connection, NEW, environment=self.own, by=self.ada)
+
+    def give_next_secret(self):
+        rotation.give(self.connection, NEW, by=self.ada)
 
     def revoke(self):
         lifecycle.revoke(self.connection, by=self.ada)
