@@ -74,9 +74,7 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.make_available", connection)
     _require_open(to.project, by)
-    before = audience_of(connection)
-    if to != before:
-        record_all(_change(connection, before, to, by), by=by)
+    record_all(_change(connection, audience_of(connection), to, by), by=by)
 
 
 def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
@@ -103,11 +101,13 @@ def _require_open(project: Project | None, by: User) -> None:
 
 def _change(connection: Connection, before: Audience, to: Audience, by: User) -> list[Entry]:
     """Store it, and register the connection with the integration; what goes on record of both."""
-    _store(connection, before, to)
     here = [to.integration] if to.integration else []
     new = insert(here, [connection], how=Registration.How.BY_HAND, by=by)
-    available = Entry("connection.made_available", connection, detail={"to": str(to)})
-    return [*map(entry_of, new), available]
+    entries = [entry_of(registration) for registration in new]
+    if to != before:
+        _store(connection, before, to)
+        entries.append(Entry("connection.made_available", connection, detail={"to": str(to)}))
+    return entries
 
 
 def _store(connection: Connection, before: Audience, to: Audience) -> None:

@@ -6,7 +6,7 @@ from connhub.connections.models import Connection
 from connhub.sharing import roles
 from connhub.usage.availability import Audience, audience_of, narrow
 from connhub.usage.models import Availability, Flow, Membership, Registration, Step
-from connhub.usage.registration import usable_in
+from connhub.usage.registration import deregister, usable_in
 from tests.connections.steps import actions
 from tests.factories import IntegrationFactory
 
@@ -36,6 +36,16 @@ def test_one_integration_has_it_registered(signed_in, connection, integration):
 
     assert Registration.objects.get(connection=connection).integration == integration
     assert audience_of(connection) == Audience(integration=integration)
+
+
+def test_the_same_integration_again_registers_what_was_deregistered(ada, connection, integration):
+    narrow(connection, Audience(integration=integration), by=ada)
+    deregister(integration, connection, by=ada)
+
+    narrow(connection, Audience(integration=integration), by=ada)
+
+    assert Registration.objects.get(connection=connection).integration == integration
+    assert actions(connection)[-1] == "connection.registered"
 
 
 def test_whole_account_again(signed_in, ada, connection, integration):
