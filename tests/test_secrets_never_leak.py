@@ -68,7 +68,7 @@ SIGNS_IN = {
 # Catch-alls, which answer 404 to everything, and single sign-on, which is not set up here.
 FINDS_NOTHING = {
     "admin:unnamed", "api-1:nothing_here", "api-1:api-root", "accounts:sso",
-    "accounts:sso_callback",
+    "accounts:sso_callback", "admin:accounts_session_history",
 }  # fmt: skip
 
 
