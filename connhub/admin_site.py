@@ -57,6 +57,10 @@ class TypedFilter(SimpleListFilter):
     def lookups(self, request, model_admin):
         return ()
 
+    def value(self):
+        """What was typed, as far as a database can be asked for it."""
+        return (super().value() or "").replace("\0", "").strip()[:100] or None
+
     def has_output(self):
         return True
 

@@ -7,16 +7,18 @@ run() {
   .venv/bin/python -m pytest -n 2 --maxschedchunk=4 "$@"
 }
 
-# Browser tests run by themselves: playwright leaves an event loop running in its process.
-run --ignore=tests/browser "$@"
+# The longest test begins first. Browser tests run by themselves: playwright leaves an event loop
+# running in its process.
+run tests/test_random_walk.py tests --ignore=tests/browser "$@"
 run tests/browser "$@"
 
 # What these tell is the same on every database.
 told=""
-for path in browser egress servers vault demo test_permissions.py test_presentation.py \
-  test_house.py connections/auth connections/calling connections/databases \
-  connections/test_assertions.py connections/test_every_service.py \
-  services/test_catalogue.py services/test_openapi.py services/test_duplicates.py; do
+for path in browser egress servers vault demo test_house.py test_permissions.py \
+  test_presentation.py test_secrets_never_leak.py test_settings.py test_start.py \
+  connections/auth connections/calling connections/databases connections/test_assertions.py \
+  connections/test_bad_input.py connections/test_every_service.py services/test_anything_typed.py \
+  services/test_catalogue.py services/test_duplicates.py services/test_openapi.py; do
   told="$told --ignore=tests/$path"
 done
 

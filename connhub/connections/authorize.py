@@ -338,7 +338,9 @@ def settle(
 ) -> Credential:
     """Make what an attempt brought, and what waited for it, true of a locked connection."""
     person = by if isinstance(by, User) else None
-    fields = apply(connection, attempt.pending, attempt.environment, by=person)
+    fields = apply(
+        connection, attempt.pending, attempt.environment, by=person, account=granted.account
+    )
     if connection.oauth_app is None and "oauth_app" not in attempt.pending:
         # From here on it is the one that its tokens belong to.
         connection.oauth_app = oauth_apps.serving(connection.auth_method, attempt.environment)

@@ -51,12 +51,16 @@ def apply(
     environment: Environment | None,
     *,
     by: User | None,
+    account: str = "",
 ) -> list[str]:
-    """Make pending changes of a locked connection true; the names of what changed."""
+    """Make pending changes of a locked connection true; the names of what changed.
+
+    `account` is whose grant takes effect with them.
+    """
     if not pending:
         return []
     if "parameters" in pending:
-        give_up(_others_there(connection, environment), MOVED, by=by)
+        give_up(_others_there(connection, environment), MOVED, by=by, kept=account)
     changed = with_changes(connection, pending)
     changed.save(update_fields=["scopes", "oauth_app"])
     if "parameters" in pending:

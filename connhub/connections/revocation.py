@@ -19,7 +19,7 @@ def lock_live(credentials: models.QuerySet[Credential]) -> list[Credential]:
         credentials.filter(payload__isnull=False)
         .select_related(
             *("connection__service", "connection__auth_method", "connection__oauth_app"),
-            *("user", "rotation"),
+            *("environment", "user", "rotation"),
         )
         .select_for_update(of=("self",))
         .order_by("pk")
@@ -36,12 +36,13 @@ def destroy(live: list[Credential], *, by: User, later: bool = False) -> None:
     _empty(live, status=Status.REVOKED)
 
 
-def give_up(live: list[Credential], why: str, *, by: User | None) -> None:
+def give_up(live: list[Credential], why: str, *, by: User | None, kept: str = "") -> None:
     """Empty locked credentials before a change that would send their secrets to a new place.
 
-    Those whose they are read `why`, and connect again. The worker tells the providers.
+    Those whose they are read `why`, and connect again. The worker tells the providers, but of the
+    account that stays connected (`kept`): some take all of its tokens for one grant.
     """
-    give_back(live, by=by, later=True)
+    give_back([c for c in live if not kept or c.account != kept], by=by, later=True)
     _empty(live, status=Status.RECONNECT_NEEDED, last_error=why)
 
 

@@ -12,6 +12,9 @@ from connhub.audit.models import Event
 from connhub.connections.models import Connection, Credential
 from tests.factories import PASSWORD
 
+# How the authorization server of the tests says whose token it is.
+IDENTITY = {"path": "/me", "field": "user"}
+
 
 def proceed(client, connection: Connection, query: str = "") -> str:
     """The provider's URL that Proceed leads to."""

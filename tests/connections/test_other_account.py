@@ -15,11 +15,9 @@ from connhub.connections.models import Authorization, Status
 from connhub.connections.tasks import forget_expired_authorizations
 from connhub.services.models import AuthMethod
 from connhub.sharing import roles
-from tests.connections.steps import actions, again, proceed, secrets
+from tests.connections.steps import IDENTITY, actions, again, proceed, secrets
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-IDENTITY = {"path": "/me", "field": "user"}
 
 
 @pytest.fixture
