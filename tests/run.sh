@@ -13,18 +13,13 @@ run tests/test_random_walk.py tests --ignore=tests/browser "$@"
 run tests/browser "$@"
 
 # What hangs on the database: locks and races, constraints, queries, what is written down for good.
-hanging="audit sharing
-  accounts/test_invitations.py accounts/test_own_sessions.py accounts/test_people.py
-  accounts/test_second_factor.py accounts/test_single_sign_on.py accounts/test_teams.py
-  services/test_custom.py services/test_loader.py
-  connections/bulk_tests connections/bundles/test_applying.py
-  connections/connect_links/test_racing.py connections/telling connections/test_bulk.py
-  connections/test_expiry.py connections/test_lifecycle.py connections/test_listing.py
-  connections/test_meanwhile.py connections/test_own_settings.py connections/test_query_counts.py
-  connections/test_races.py connections/test_readiness.py connections/test_refresh.py
-  connections/test_restoring.py connections/test_rotation.py
-  usage/test_availability.py usage/test_bulk.py usage/test_keys.py usage/test_leaving.py
-  usage/test_reach_agrees.py usage/test_registration.py usage/test_renewal.py
+hanging="sharing/test_races.py accounts/test_people.py accounts/test_teams.py
+  audit/test_fail_closed.py audit/test_ledger.py audit/test_log.py audit/test_verify.py
+  connections/bundles/test_applying.py connections/connect_links/test_racing.py
+  connections/telling connections/test_lifecycle.py connections/test_meanwhile.py
+  connections/test_own_settings.py connections/test_query_counts.py connections/test_races.py
+  connections/test_refresh.py connections/test_restoring.py
+  usage/test_availability.py usage/test_registration.py usage/test_renewal.py
   usage/test_replacing.py"
 
 url="${TEST_POSTGRES_URL:-$(.venv/bin/python -m tests.postgresql_url || true)}"
