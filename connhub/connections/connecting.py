@@ -69,14 +69,15 @@ def given_back_unless_kept(
     try:
         yield
     except (PermissionDenied, Refusal):
-        if granted and not _is_in_use(connection, granted):
+        token = granted.secrets.get("access_token") if granted else None
+        revokes = METHODS[connection.auth_method.kind].revokes
+        if granted and token and revokes and not _is_in_use(connection, token):
             given = Credential(connection=connection, user=user)
             with transaction.atomic():
                 telling.tell([(given, granted.secrets)], by=None, parameters=dict(parameters))
         raise
 
 
-def _is_in_use(connection: Connection, granted: Granted) -> bool:
-    token = granted.secrets.get("access_token")
+def _is_in_use(connection: Connection, token: str) -> bool:
     live = connection.credentials.live()
     return any(secrets_of(credential).get("access_token") == token for credential in live)

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django import forms
 from django.core.validators import RegexValidator
-from django.db.models import Q
+from django.db.models import Count, Q
 from django.utils.functional import cached_property
 
 from connhub.accounts.models import User
@@ -169,6 +169,37 @@ class NamedChoiceField(forms.ModelChoiceField):
 
     def label_from_instance(self, obj) -> str:
         return f"{obj.name} ({obj.link_name})"
+
+
+class CountedChoiceField(forms.ModelChoiceField):
+    """A choice of integrations, each with how many people will see what is registered with it."""
+
+    def label_from_instance(self, obj) -> str:
+        return f"{obj} ({obj.members} member{'' if obj.members == 1 else 's'})"
+
+
+class RegisterWithForm(forms.Form):
+    """The integration to register connections with: one that they administer."""
+
+    def __init__(self, *args, by: User, **kwargs):
+        super().__init__(*args, **kwargs)
+        mine = policies.open_for_registering(by)
+        self.fields["integration"] = CountedChoiceField(
+            mine.annotate(members=Count("memberships")).order_by("name"),
+            to_field_name="slug",
+            empty_label="Choose an integration",
+        )
+        self.has_any = mine.exists()
+
+    @property
+    def says(self) -> str:
+        if not self.has_any:
+            return "There is no integration whose connections you may change."
+        return (
+            "Who gains: flows of the integration may use what you register, its members see the "
+            "connections there, and by name the exports and imports that other integrations run "
+            "over them."
+        )
 
 
 class ReplaceForm(forms.Form):
