@@ -21,6 +21,7 @@ _wsgi: Any = get_wsgi_application()
 from django.conf import settings  # noqa: E402
 from django.db import Error as DatabaseFailed  # noqa: E402
 
+from connhub.middleware import headers_of_every_answer  # noqa: E402
 from connhub.usage.bodies import IDLE_S, Receive  # noqa: E402
 from connhub.usage.gateway import Gateway, addressed  # noqa: E402
 from connhub.usage.problems import Send  # noqa: E402
@@ -55,7 +56,8 @@ class Application:
         try:
             body = await _read_ahead(receive)
         except OSError:  # a time-out among them
-            await send({"type": "http.response.start", "status": 408, "headers": HANG_UP})
+            headers = [*HANG_UP, *headers_of_every_answer()]
+            await send({"type": "http.response.start", "status": 408, "headers": headers})
             await send({"type": "http.response.body"})
             return
         await self.django(_for_django(scope), body, send)

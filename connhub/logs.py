@@ -1,7 +1,9 @@
 import json
 import logging
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from urllib.parse import quote, unquote
 
 from connhub.audit.context import current
 
@@ -10,6 +12,7 @@ NAMES = (
     "access_token|refresh_token|id_token|client_secret|client_assertion|code|state|code_verifier"
     "|api_?key|passwd|password|passphrase|private_key|secret|token|oauth_token|oauth_token_secret|oauth_verifier"
 )
+REDACTED = "‹redacted›"
 SECRETS = re.compile(
     r"""
     (?:authorization|cookie|x-api-key)['"]?\s*[:=]\s*  # a header, as text or in a dict
@@ -23,12 +26,31 @@ SECRETS = re.compile(
     """.replace("NAMES", NAMES),
     re.IGNORECASE | re.VERBOSE,
 )
+# A shorter value is an ordinary word somewhere: cut out of every line it would tell what it is.
+SHORTEST = 6
+_known: re.Pattern[str] | None = None
 STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
+def hide(values: Iterable[str | None]) -> None:
+    """Have these, and these alone, cut out of every line, in all forms that libraries write."""
+    global _known
+    forms = {form for value in values if value for form in _forms(value) if len(form) >= SHORTEST}
+    longest_first = sorted(forms, key=len, reverse=True)
+    _known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+
+def _forms(value: str) -> set[str]:
+    plain = {value, unquote(value)}
+    quoted = {quote(text, safe=safe) for text in plain for safe in ("", "/")}
+    return plain | quoted | {escape(v)[1:-1] for v in plain for escape in (repr, json.dumps)}
+
+
 def redact(text: str) -> str:
-    """The text with everything that looks like a credential cut out."""
-    return SECRETS.sub("‹redacted›", text)
+    """The text without the secrets that are known, and without all that looks like a credential."""
+    if _known:
+        text = _known.sub(REDACTED, text)
+    return SECRETS.sub(REDACTED, text)
 
 
 class JsonFormatter(logging.Formatter):

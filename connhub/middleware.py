@@ -1,9 +1,14 @@
 """What every answer carries, and how a refusal is answered."""
 
+from functools import cache
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
+from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
+from django.middleware.clickjacking import XFrameOptionsMiddleware
+from django.middleware.security import SecurityMiddleware
 from django.shortcuts import render
 from django.template.loader import select_template
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -71,6 +76,24 @@ class SecurityHeadersMiddleware:
         if hasattr(request, "user"):
             response["Cache-Control"] = "no-store"
         return response
+
+
+@cache
+def headers_of_every_answer() -> tuple[tuple[bytes, bytes], ...]:
+    """What the middlewares add to every answer, as ASGI has it, for those that Django doesn't give."""
+    request = HttpRequest()
+    request.META = {"HTTP_X_FORWARDED_PROTO": "https"}
+    request._get_scheme = lambda: "https"  # type: ignore[attr-defined]
+    answer: Any = HttpResponse()
+    del answer["Content-Type"]
+    for middleware in (
+        SecurityHeadersMiddleware,
+        CSPMiddleware,
+        SecurityMiddleware,
+        XFrameOptionsMiddleware,
+    ):
+        answer = middleware(lambda _, answer=answer: answer)(request)
+    return tuple((name.lower().encode(), value.encode()) for name, value in answer.items())
 
 
 class RefusalMiddleware:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Expression, F, Q, QuerySet
 
 SIZE = 25
-MOST_COUNTED = 10_000
+MOST_COUNTED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def total_of(queryset: QuerySet, found: Page) -> int:
 
 
 def in_words(total: int) -> str:
-    """A count as people read it: "1,234", or "10,000+" where nobody counted on."""
+    """A count as people read it: "1,234", or "1,000+" where nobody counted on."""
     return f"{min(total, MOST_COUNTED):,}{'+' if total > MOST_COUNTED else ''}"
 
 
@@ -55,7 +55,7 @@ def merged(
 ) -> Page:
     """The page of several lists made one: their orders differ in the key alone.
 
-    The unique field holds text, the same kind in all of them, and tells their rows apart.
+    The unique field tells their rows apart; one that is in several lists counts once.
     """
     cursor, backwards = _cursor(params)
     found: list[Any] = []
@@ -68,6 +68,7 @@ def merged(
         return Page([], "", "")
     unique, reverse = lists[0][1].unique, lists[0][1].descending != backwards
     if len(lists) > 1:
+        found = list({getattr(row, unique): row for row in found}.values())
         found.sort(key=lambda row: (row.page_key, getattr(row, unique)), reverse=reverse)
     more, found = len(found) > size, found[:size]
     if backwards:

@@ -195,7 +195,10 @@ except ValueError:
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
     if REDIS_URL
-    else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    else {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
 }
 
 HUEY = {
@@ -243,6 +246,9 @@ PROXY_MAX_REQUEST = read_number("CONNHUB_PROXY_MAX_REQUEST", 10 * 2**20)
 PROXY_MAX_RESPONSE = read_number("CONNHUB_PROXY_MAX_RESPONSE", 100 * 2**20)
 PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
 PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
+# Days that calls are kept, and that their sums by day are.
+CALLS_KEPT_DAYS = read_number("CONNHUB_CALLS_KEPT_DAYS", 30, most=3650)
+CALL_DAYS_KEPT = read_number("CONNHUB_CALL_DAYS_KEPT", 400, most=3650)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 FILE_UPLOAD_MAX_MEMORY_SIZE = 11 * 2**20  # and what is larger is dropped: nothing goes to the disk
@@ -372,6 +378,9 @@ if "@" not in parseaddr(DEFAULT_FROM_EMAIL)[1]:
 
 # --- Logs ---------------------------------------------------------------------------------------
 
+_vault_keys = [entry.partition(":")[2] for entry in CONNHUB_KEYS.replace(",", " ").split()]
+_passwords = [_database.get("PASSWORD"), _redis.password, vars().get("EMAIL_HOST_PASSWORD")]
+logs.hide([SECRET_KEY, *_vault_keys, OIDC_CLIENT_SECRET, *_passwords])
 try:
     LOGGING = logs.configuration(read("LOG_LEVEL", default="WARNING").upper())
 except ValueError as error:

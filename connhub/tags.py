@@ -93,11 +93,13 @@ def ago(moment: datetime | None, never: str = "never") -> SafeString | str:
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(timespec="seconds"),
         f"{date_format(local, 'j M Y, H:i:s')} {local.tzname()}",
-        _in_words(local),
+        span_in_words(local),
     )
 
 
-def _in_words(local: datetime) -> str:
+def span_in_words(moment: datetime) -> str:
+    """How long ago, or until; of what is long ago, the day."""
+    local = timezone.localtime(moment)
     seconds = (timezone.now() - local).total_seconds()
     span = abs(int(seconds))
     if span < MINUTE:

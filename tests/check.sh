@@ -7,5 +7,6 @@ $bin/ruff format --check --quiet . || { echo "Not formatted: run make format."; 
 $bin/ruff check --quiet .
 $bin/djlint --quiet --lint templates
 $bin/mypy
+(cd clients/python && ../../$bin/mypy)
 $bin/python manage.py makemigrations --check --dry-run
 CONNHUB_URL=https://connhub.example.com $bin/python manage.py check --deploy --fail-level WARNING

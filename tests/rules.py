@@ -12,7 +12,7 @@ from typing import Any
 
 ENVIRONMENTS = {"": "admin", "development": "member", "staging": "admin", "production": "admin"}
 RANKS = ("member", "admin", "super_admin")
-PAGES_OF_CONNECTIONS = ["new", "export", "import", "deleted", "tests"]
+PAGES_OF_CONNECTIONS = ["new", "export", "import", "deleted", "tests", "unused"]
 
 
 class Outcome(StrEnum):
@@ -46,6 +46,7 @@ class Person:
 class Administered:
     admins: set[str] = field(default_factory=set)
     teams: set[str] = field(default_factory=set)
+    to_self: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -55,7 +56,6 @@ class Connection(Administered):
     name: str = ""
     environment: str = ""
     secret: bool = True
-    to_self: set[str] = field(default_factory=set)
     disabled: bool = False
     deleted: bool = False
     in_use: bool = False
@@ -76,6 +76,7 @@ class Rules:
     teams: dict[str, set[str]] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     integrations: dict[str, Integration] = field(default_factory=dict)
+    services: dict[str, Administered] = field(default_factory=dict)
 
     def ask(self, who: str, act: Callable[..., None], *wanted: Any) -> Outcome:
         if not self.people[who].signed_in:
@@ -140,9 +141,10 @@ class Rules:
             raise DENIED
 
     def unadministered(self) -> list[Administered]:
-        """Live connections, and integrations, without an active admin: there is never one."""
+        """Live connections, integrations and services without an active admin: there is never one."""
         live = [thing for thing in self.connections.values() if not thing.deleted]
-        return [t for t in (*live, *self.integrations.values()) if not self.admins_of(t)]
+        others = (*self.integrations.values(), *self.services.values())
+        return [thing for thing in (*live, *others) if not self.admins_of(thing)]
 
     def _take(self, admins: set[str], one: str) -> None:
         """Take one away, unless that leaves something to nobody active."""
@@ -155,6 +157,10 @@ class Rules:
 
     def look_at_connection(self, who: str, link_name: str) -> None:
         self._seen(who, link_name)
+
+    def find_usage(self, who: str, link_name: str) -> None:
+        if not self.may_use(who, link_name):
+            self._seen(who, link_name)
 
     def look_at_integration(self, who: str, slug: str) -> None:
         self._seen_integration(who, slug)
@@ -224,48 +230,87 @@ class Rules:
         if place in self.audiences(who)[to]:
             self._open(copy, made, to, place)
 
-    # Sharing
+    # Sharing, of things of each kind
 
-    def add_person(self, who: str, link_name: str, person: str) -> None:
-        thing = self._own(who, link_name)
+    def things(self, kind: str) -> dict[str, Any]:
+        return {
+            "connection": self.connections,
+            "integration": self.integrations,
+            "service": self.services,
+        }[kind]
+
+    def _seen_of(self, who: str, kind: str, key: str) -> Administered:
+        """What everybody sees of services, and of the others those who see them."""
+        if kind == "service":
+            return self.services[key]
+        is_connection = kind == "connection"
+        return self._seen(who, key) if is_connection else self._seen_integration(who, key)
+
+    def _own_of(self, who: str, kind: str, key: str) -> Administered:
+        thing = self._seen_of(who, kind, key)
+        if who not in self.admins_of(thing):
+            raise DENIED
+        return thing
+
+    def add_person(self, who: str, kind: str, key: str, person: str) -> None:
+        thing = self._own_of(who, kind, key)
         if not self.people[person].active or person in thing.admins - thing.to_self:
             raise REFUSED
         thing.admins.add(person)
         thing.to_self.discard(person)
 
-    def add_team(self, who: str, link_name: str, team: str) -> None:
-        thing = self._own(who, link_name)
+    def add_team(self, who: str, kind: str, key: str, team: str) -> None:
+        thing = self._own_of(who, kind, key)
         if team in thing.teams or team not in self.teams:
             raise REFUSED
         thing.teams.add(team)
 
-    def remove_person(self, who: str, link_name: str, person: str) -> None:
-        thing = self._own(who, link_name)
+    def remove_person(self, who: str, kind: str, key: str, person: str) -> None:
+        thing = self._own_of(who, kind, key)
         if person not in thing.admins:
             raise MISSING
         self._take(thing.admins, person)
         thing.to_self.discard(person)
 
-    def remove_team(self, who: str, link_name: str, team: str) -> None:
-        thing = self._own(who, link_name)
+    def remove_team(self, who: str, kind: str, key: str, team: str) -> None:
+        thing = self._own_of(who, kind, key)
         if team not in thing.teams:
             raise MISSING
         self._take(thing.teams, team)
 
-    def share_to_self(self, who: str, link_name: str) -> None:
-        thing = self._seen(who, link_name)
+    def share_to_self(self, who: str, kind: str, key: str) -> None:
+        thing = self._seen_of(who, kind, key)
         self._super_admin(who)
         if who in self.admins_of(thing):
             raise REFUSED
         thing.admins.add(who)
         thing.to_self.add(who)
 
-    def undo(self, who: str, link_name: str) -> None:
-        thing = self._seen(who, link_name)
+    def undo(self, who: str, kind: str, key: str) -> None:
+        thing = self._seen_of(who, kind, key)
+        if kind == "service" and who not in self.admins_of(thing):
+            self._super_admin(who)
         if who not in thing.to_self:
             raise REFUSED
         self._take(thing.admins, who)
         thing.to_self.discard(who)
+
+    def is_alone(self, thing: Administered, person: str) -> bool:
+        """Whether nobody else active administers it."""
+        return not self.admins_of(thing) - {person}
+
+    def transfer(self, who: str, kind: str, key: str, person: str, to: str) -> None:
+        self._super_admin(who)
+        thing = self.things(kind)[key]
+        through_team = any(person in self.teams[team] for team in thing.teams)
+        is_theirs = person in thing.admins or (through_team and self.is_alone(thing, person))
+        if getattr(thing, "deleted", False) or not is_theirs:
+            raise REFUSED
+        if to == person or not self.people[to].active:
+            raise REFUSED
+        thing.admins -= {person}
+        thing.admins.add(to)
+        thing.to_self -= {person, to}
 
     # Teams and people
 
@@ -306,6 +351,7 @@ class Rules:
     def _everything(self) -> Iterator[Administered]:
         yield from self.connections.values()
         yield from self.integrations.values()
+        yield from self.services.values()
 
     def change_role(self, who: str, person: str, role: str) -> None:
         self._super_admin(who)

@@ -1,13 +1,19 @@
-"""SECURITY 2.6, 7.1, 10.4: who every URL asks for, and what every answer carries."""
+"""SECURITY 2.6, 7.1, 10.3, 10.4: who every URL asks for, and what every answer carries."""
 
+import asyncio
 import re
+from itertools import cycle
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from connhub.accounts.models import User
+from connhub.asgi import application
+from connhub.middleware import StaleForm, headers_of_every_answer
+from connhub.usage import problems
 from tests.every_url import UnknownArgument, pages, patterns
+from tests.factories import PASSWORD
 
 OPEN = {
     "accounts:forgotten_password", "accounts:invitation", "accounts:invitation_link",
@@ -18,6 +24,7 @@ OPEN = {
 # These ask for an integration key instead; the page about them is for people.
 PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")} - {"api-1:openapi-view"}
 
+NONE = "00000000-0000-0000-0000-000000000000"
 SOMETHING = {
     "object_id": ["1"],
     "content_type_id": ["1"],
@@ -28,6 +35,7 @@ SOMETHING = {
     "ref": ["something"],
     "token": ["something"],
     "slug": ["something"],
+    "flow": ["something"],
     "service": ["something"],
     "url": ["something"],
     "rest": ["something"],
@@ -36,15 +44,17 @@ SOMETHING = {
     ".pk": ["1"],
     "pk": ["1"],
     "key": ["billing"],
-    "person": ["1"],
+    "person": [NONE],
+    "public_id": [NONE],
     "link_token": ["chl_something"],
-    "connect_link.pk": ["00000000-0000-0000-0000-000000000000"],
-    "connections:withdraw_connect_link.pk": ["00000000-0000-0000-0000-000000000000"],
-    "connections:remove_sign_in.pk": ["00000000-0000-0000-0000-000000000000"],
-    "connections:one_bulk_test.pk": ["00000000-0000-0000-0000-000000000000"],
-    "other_account.pk": ["00000000-0000-0000-0000-000000000000"],
-    "connections:one_import.pk": ["00000000-0000-0000-0000-000000000000"],
-    "usage:revoke_key.pk": ["00000000-0000-0000-0000-000000000000"],
+    "connect_link.pk": [NONE],
+    "connections:withdraw_connect_link.pk": [NONE],
+    "connections:remove_sign_in.pk": [NONE],
+    "connections:one_bulk_test.pk": [NONE],
+    "other_account.pk": [NONE],
+    "connections:one_import.pk": [NONE],
+    "usage:revoke_key.pk": [NONE],
+    "usage:rotate_key.pk": [NONE],
 }
 
 
@@ -63,6 +73,13 @@ def test_every_page_but_a_few_asks_for_a_signed_in_person(client, root, method):
     closed = {"accounts:setup", "accounts:sign_in_code", "admin:login"}
     closed |= {"oauth_callback"} if method == "get" else set()
     assert asks_nobody - PROGRAMS == OPEN - closed
+
+
+def test_no_url_names_a_row_by_a_number_that_counts_up():
+    """SECURITY 7.7. Operations come from a public document; events are numbered without gaps."""
+    counted = {name for route, name, _ in patterns() if re.search("<(int|sequence):", route)}
+
+    assert counted == {"connections:try_operation", "audit:event"}
 
 
 def test_only_these_views_are_open():
@@ -165,6 +182,49 @@ def test_an_error_of_ours_carries_them_too_and_tells_nothing(https, ada, monkeyp
     assert "NoneType" not in response.content.decode()
 
 
+@pytest.fixture
+def answers_of_no_view(https):
+    """What ConnHub answers without Django: a refusal of the gateway's, and a time-out."""
+    headers_of_every_answer.cache_clear()
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def stop():
+        raise TimeoutError
+
+    def answers():
+        asyncio.run(problems.answer(send, problems.Unauthorized(), request_id="0"))
+        scope = {"type": "http", "raw_path": b"/sign-in/", "headers": []}
+        asyncio.run(application(scope, stop, send))
+        starts = [message["headers"] for message in sent if message["type"].endswith(".start")]
+        return [{name.decode().title(): value.decode() for name, value in raw} for raw in starts]
+
+    yield answers
+    headers_of_every_answer.cache_clear()
+
+
+def test_what_django_does_not_answer_carries_what_its_answers_do(https, answers_of_no_view, db):
+    of_django = https.get("/sign-in/", secure=True).headers
+
+    answers = answers_of_no_view()
+
+    assert len(answers) == 2
+    for headers in answers:
+        assert {name: headers.get(name.title()) for name in HEADERS} == {
+            name: of_django[name] for name in HEADERS
+        }
+
+
+def test_without_https_nothing_says_that_there_is(settings, answers_of_no_view):
+    settings.SECURE_HSTS_SECONDS = 0
+
+    answers = answers_of_no_view()
+
+    assert not any("Strict-Transport-Security" in headers for headers in answers)
+
+
 def test_a_request_for_another_host_carries_them_too(https, db):
     response = https.get("/sign-in/", headers={"Host": "evil.example"}, secure=True)
 
@@ -199,3 +259,60 @@ def test_what_a_signed_in_person_gets_is_kept_in_no_cache(client, ada, connectio
     }
 
     assert kept == set()
+
+
+# --- CSRF and cookies (SECURITY 10.3) -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "methods", "token"),
+    [
+        ("nobody", ["post"], ""),
+        ("root", ["post"], ""),
+        ("root", ["put", "patch", "delete", "post"], "x" * 64),
+    ],
+)
+def test_nothing_unsafe_gets_past_without_its_csrf_token(root, who, methods, token):
+    browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    browser.get("/sign-in/")  # where the cookie comes from
+    if who == "root":
+        browser.force_login(root)
+    # As a pop-up asks, for whom the refusal is no whole page.
+    headers = {"HX-Request": "true"} | ({"X-CSRFToken": token} if token else {})
+
+    forms = [page for page in pages(SOMETHING) if page.name not in PROGRAMS]
+    passed = [
+        f"{method} {page.url}"
+        for page, method in zip(forms, cycle(methods), strict=False)
+        if StaleForm.text not in getattr(browser, method)(page.url, headers=headers).text
+    ]
+
+    assert passed == []
+
+
+def test_with_the_token_of_the_page_a_form_gets_past(ada):
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(ada)
+    page = browser.get("/profile/").text
+    (token,) = set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page))
+
+    browser.post("/profile/", {"name": "Ada Lovelace", "csrfmiddlewaretoken": token})
+
+    assert User.objects.get(pk=ada.pk).name == "Ada Lovelace"
+
+
+@pytest.mark.parametrize(("is_https", "prefix"), [(True, "__Host-"), (False, "connhub_")])
+def test_cookies_are_for_this_host_alone_and_for_no_script(ada, settings, is_https, prefix):
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = is_https
+    settings.SESSION_COOKIE_NAME = f"{prefix}session"
+    settings.CSRF_COOKIE_NAME = f"{prefix}csrf"
+    browser = Client()
+    browser.get("/sign-in/", secure=is_https)
+
+    browser.post("/sign-in/", {"username": ada.email, "password": PASSWORD}, secure=is_https)
+
+    assert set(browser.cookies) == {f"{prefix}session", f"{prefix}csrf"}
+    for cookie in browser.cookies.values():
+        flags = (cookie["secure"], cookie["httponly"], cookie["samesite"], cookie["path"])
+        assert flags == (is_https or "", True, "Lax", "/")
+        assert cookie["domain"] == ""

@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parent.parent
 ROOMS = ("vault", "egress", "audit", "accounts", "services", "sharing", "connections", "usage")
 # Belongs to no room and knows of none: any room may use it.
 FURNITURE = {
-    "admin_site", "apps", "context", "days", "errors", "forms", "htmx", "logs", "lookup", "middleware", "paging", "tags",
+    "admin_site", "apps", "caching", "context", "days", "errors", "forms", "htmx", "latency", "logs", "lookup", "middleware", "paging", "public_ids", "row_by_row", "tags", "throttle",
 }  # fmt: skip
 # Stands above the rooms and puts them together: no room may know of it.
 ROOF = {
@@ -267,6 +267,34 @@ def test_only_the_log_writes_events():
 )
 def test_an_event_written_elsewhere_is_found(source):
     assert writes_events(source) == [1]
+
+
+def locks_in_the_way(source: str) -> list[int]:
+    """Lines that lock rows so that nobody can even commit what points at them by a foreign key.
+
+    Such a commit holds the record's last lock, and whoever has locked the rows waits for that one.
+    """
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(".select_for_update")
+        and "no_key" not in {keyword.arg for keyword in node.keywords}
+    ]
+
+
+def test_no_lock_is_in_the_way_of_foreign_keys():
+    found = {module for module, path in modules() if locks_in_the_way(path.read_text())}
+
+    assert found == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["User.objects.select_for_update().get(pk=1)", "rows.select_for_update(of=('self',))"],
+)
+def test_a_lock_in_the_way_is_found(source):
+    assert locks_in_the_way(source) == [1]
 
 
 # --- Templates, migrations, size ----------------------------------------------------------------------

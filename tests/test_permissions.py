@@ -1,37 +1,44 @@
 """SECURITY 7.1: the table of permissions, every URL held against it, and the page that prints it."""
 
 import ast
+import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection as database
 from django.db import transaction
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import resolve
 from django.utils import timezone
+from django.views import defaults
 
-from connhub import context
+from connhub import context, urls
 from connhub.accounts import environments, invitations
 from connhub.accounts.models import Invitation, Role, Team, User
 from connhub.accounts.permissions import IN_WORDS, TABLE, Rule, Who, may, require
-from connhub.audit.models import Event
-from connhub.connections import lifecycle, login_users
+from connhub.audit.models import Event, Head
+from connhub.connections import lifecycle, listing, login_users
 from connhub.connections.bulk_tests import testing as bulk
 from connhub.connections.connect_links import making
 from connhub.connections.models import Connection, SavedView
-from connhub.services.models import OAuthApp, Service
+from connhub.services.models import OAuthApp, Origin, Service
 from connhub.sharing import roles
 from connhub.sharing.kinds import kinds
-from connhub.usage import keys, projects, registration
+from connhub.usage import flows, keys, projects, registration
 from connhub.usage import policies as usage_policies
-from connhub.usage.models import Integration
+from connhub.usage.models import Flow, Integration
 
 from .every_url import Page, pages, patterns
-from .factories import IntegrationFactory, UserFactory, connect
+from .factories import AuthMethodFactory, IntegrationFactory, UserFactory, connect
 
 HOUSE = Path(__file__).parent.parent
+ASKING = ("may", "require", "require_now", "locked_for")
 METHODS = ("get", "head", "post", "put", "patch", "delete", "options")
 
 # --- The table --------------------------------------------------------------------------------------
@@ -93,9 +100,9 @@ def asked_in(path: Path) -> Iterator[str]:
         if not isinstance(node, ast.Call):
             continue
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-        if name in ("may", "require", "locked_for") and isinstance(node.args[1], ast.Constant):
+        if name in ASKING and isinstance(node.args[1], ast.Constant):
             yield node.args[1].value
-        if name in ("may", "require") and isinstance(node.args[1], ast.JoinedStr):
+        if name in ASKING and isinstance(node.args[1], ast.JoinedStr):
             yield from (f"{each}{node.args[1].values[-1].value}" for each in shared)
         if name == "administered":
             yield from (f"{kind}.{k.value.value}" for k in node.keywords if k.arg == "to")
@@ -115,7 +122,9 @@ HELD_BY_QUERYSETS = {
     "connection.see": lambda person: Connection.objects.visible_to(person),
     "connection.export": lambda person: Connection.objects.administered_by(person),
     "connection.use": lambda person: usage_policies.usable_connections(person),
+    "connection.find_usage": lambda person: usage_policies.traceable_by(person),
     "integration.see": lambda person: Integration.objects.visible_to(person),
+    "flow.see": lambda person: usage_policies.standalone_flows(person),
     "account.audit": lambda person: Event.objects.filter(pk=0),  # by the view alone
 }
 
@@ -163,54 +172,70 @@ def things(cast, ada, connection):
         roles.grant(integration, grantee, by=ada)
     registration.register(integration, [connection], by=ada)
     projects.add_member(integration, ines, by=ada)
-    key, _ = keys.issue(integration, environments.lowest(), name="Nightly", by=ada)
+    key, token = keys.issue(integration, environments.lowest(), name="Nightly", by=ada)
     service = connection.service
     OAuthApp.objects.create(service=service, shared=True, client_id="shared")
+    default = AuthMethodFactory(service__slug="default", service__origin=Origin.DEFAULT).service
     own = connect(ada, name="Own", link_name="own_keys", secrets={}, login_user=True)
     theirs = login_users.sign_in(own, {"key_1": "k"}, by=ada)
-    lifecycle.delete(connect(ada, name="Gone", link_name="gone"), by=ada)
+    for link_name in OTHER_STATES:
+        other = connect(ada, method=connection.auth_method, name=link_name, link_name=link_name)
+        for grantee in (cast["other admin"], Team.objects.get(), cast["super admin with it"]):
+            roles.grant(other, grantee, by=ada)
+        registration.register(integration, [other], by=ada)
+    lifecycle.set_disabled(Connection.objects.get(link_name="paused"), True, by=ada)
+    lifecycle.delete(other, by=ada)
     link, _ = making.make(connection, environment=None, by=ada)
     invitations.invite("new@acme.example", role="member", by=cast["super admin"])
+    flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
+    flows.create("nightly", name="Nightly", steps=[], integration=integration, by=ada)
     run = bulk.start(Connection.objects.administered_by(ada), by=ada, enqueue=lambda *_: None)
     return {
-        "link_name": ["billing"],
+        "link_name": ["billing", *OTHER_STATES],
         "profile/.link_name": ["own_keys"],
-        "connections:restore.link_name": ["gone"],
         "connections:remove_sign_in.link_name": ["own_keys"],
         "connections:sign_ins.link_name": ["own_keys"],
         "connections:remove_sign_in.pk": [theirs.pk],
         "integrations/.slug": ["invoices"],
+        "flow": ["nightly"],
+        "flows/.slug": ["alone"],
         "environments/.slug": ["development"],
         "connections:environment.slug": ["development"],
         "connections:drop_environment.slug": ["development"],
-        "slug": [service.slug],
-        "service": [service.slug],
+        "services:remove_app.slug": [service.slug],
+        "slug": [service.slug, default.slug],
+        "service": [service.slug, default.slug],
         "connections/try/.pk": [service.operations.create(method="GET", path="/me").pk],
-        "connections:delete_view.pk": [
-            SavedView.objects.create(user=ada, name="A", query="q=a").pk
+        "connections:delete_view.public_id": [
+            SavedView.objects.create(user=ada, name="A", query="q=a").public_id
         ],
         "connections:one_bulk_test.pk": [run.pk],
         "connections:one_import.pk": [NOTHING],
+        "connections:withdraw_connect_link.link_name": ["billing"],
         "connections:withdraw_connect_link.pk": [link.pk],
+        "usage:deregister.link_name": ["billing", "paused"],
         "connect_link.pk": [NOTHING],
-        "people/.pk": [cast["member"].pk],
-        "people/invitations/.pk": [Invitation.objects.get().pk],
+        "people/.public_id": [cast["member"].public_id],
+        "people/invitations/.public_id": [Invitation.objects.get().public_id],
         "token": ["nothing"],
         "ref": ["nothing"],
         "link_token": ["chl_nothing"],
         "other_account.pk": [NOTHING],
-        "connections/.key": ["billing"],
-        "services/.key": [service.slug],
+        "connections/.key": ["billing", *OTHER_STATES],
+        "services/.key": [service.slug, default.slug],
         "integrations/.key": ["invoices"],
-        "connection_share:remove_person.pk": [User.objects.get(name="Bob").pk],
-        "connection_share:remove_team.pk": [Team.objects.get().pk],
-        "integration_share:remove_person.pk": [ada.pk],
-        "integration_share:remove_team.pk": [Team.objects.get().pk],
-        "teams/.pk": [Team.objects.get().pk],
-        "person": [cast["team's member"].pk],
-        "usage:remove_member.pk": [ines.pk],
-        "person_access.pk": [ines.pk],
+        "connection_share:remove_person.public_id": [User.objects.get(name="Bob").public_id],
+        "connection_share:remove_team.public_id": [Team.objects.get().public_id],
+        "integration_share:remove_person.public_id": [ada.public_id],
+        "integration_share:remove_team.public_id": [Team.objects.get().public_id],
+        "public_id": [NOTHING],
+        "teams/.public_id": [Team.objects.get().public_id],
+        "person": [cast["team's member"].public_id],
+        "usage:remove_member.public_id": [ines.public_id],
+        "person_access.public_id": [ines.public_id],
         "usage:revoke_key.pk": [key.pk],
+        "usage:rotate_key.pk": [key.pk],
+        "token of the key": [token],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},
         **{name: ["1"] for name in (".pk", "pk", "object_id", "content_type_id")},
         "app_label": ["connections"],
@@ -219,6 +244,7 @@ def things(cast, ada, connection):
     }
 
 
+OTHER_STATES = ("paused", "gone")  # disabled, and deleted
 NOTHING = "00000000-0000-0000-0000-000000000000"
 # Answered without asking who somebody is; or asked for a key instead of a person.
 OPEN = {
@@ -233,6 +259,8 @@ BY_LINK = {
     "open_connect_link", "connect_link", "accounts:invitation", "accounts:new_password",
 }  # fmt: skip
 PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")}
+PROGRAMS_WITHOUT_DOCS = PROGRAMS - {"api-1:openapi-view", "api-1:openapi-json"}
+EVENT = {"audit_event", "audit_head"}
 # For everybody who is signed in: what they show is what the person may see.
 EVERYBODY = {
     "accounts:sessions", "accounts:end_other_sessions", "accounts:second_factor",
@@ -241,9 +269,9 @@ EVERYBODY = {
     "accounts:environments", "connections:list", "connections:gallery", "connections:new",
     "connections:bulk_action", "connections:bulk_test", "connections:saved_views",
     "connections:columns", "connections:keys", "connections:export", "connections:import",
-    "connections:deleted", "connections:try_operation", "oauth_callback", "readiness", "expiry",
+    "connections:deleted", "connections:unused", "connections:try_operation", "oauth_callback", "readiness", "expiry",
     "services:list", "services:detail", "usage:integrations", "profile_connections", "sign_ins",
-    "profile_access",
+    "profile_access", "flows:list",
 }  # fmt: skip
 # Only the one who began it finds it; here that is nobody, or the owner.
 OWN = {
@@ -254,6 +282,7 @@ OWN = {
 FOUND_BY = {
     "sign_in_to": "connection.use",
     "remove_sign_in": "connection.use",
+    "connection_usage": "connection.find_usage",
     "connections:restore": "connection.restore",
 }
 DEMANDED = {
@@ -283,7 +312,8 @@ DEMANDED = {
     "audit:log": "account.audit",
     "audit:event": "account.audit",
     "audit:export": "account.audit",
-    "connection_usage": "connection.see",
+    "connection_calls": "connection.see",
+    "connection_latency": "connection.see",
     "connection_access": "connection.see",
     "person_access": "account.administer",
     "leaving": "account.administer",
@@ -323,12 +353,24 @@ DEMANDED = {
     "usage:register": "integration.register",
     "usage:deregister": "integration.register",
     "usage:flows": "integration.see",
+    "usage:flow": "integration.see",
+    "usage:new_flow": "integration.save_flow",
+    "usage:edit_flow": "integration.save_flow",
+    "usage:attach_flow": "integration.save_flow",
+    "usage:detach_flow": "integration.remove_flow",
+    "usage:delete_flow": "integration.remove_flow",
+    "flows:new": "flow.create",
+    "flows:flow": "flow.see",
+    "flows:edit": "flow.save",
+    "flows:delete": "flow.delete",
+    "usage:calls": "integration.see",
     "usage:members": "integration.see",
     "usage:add_member": "integration.change_members",
     "usage:remove_member": "integration.change_members",
     "usage:keys": "integration.see",
     "usage:issue_key": "integration.issue_key",
     "usage:revoke_key": "integration.revoke_key",
+    "usage:rotate_key": "integration.issue_key",
 }
 for _kind in kinds:
     DEMANDED |= {
@@ -348,12 +390,16 @@ FOR_ALL_ENVIRONMENTS = {
 QUERY = {"connections:try_service": "?type=api_key"}
 
 
-def thing_at(page: Page, things: dict[str, list]) -> Connection | Integration | Service | None:
+def thing_at(
+    page: Page, things: dict[str, list]
+) -> Connection | Flow | Integration | Service | None:
     """What the page is about, as far as rules go."""
     kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
     found = resolve(page.url).kwargs
     if kind == "connection" and (name := found.get("link_name", found.get("key"))):
         return Connection.objects.get(link_name=name)
+    if kind == "flow" and (slug := found.get("slug")):
+        return Flow.objects.get(slug=slug)
     if kind == "integration" and (slug := found.get("slug", found.get("key"))):
         return Integration.objects.get(slug=slug)
     if kind == "service" and (slug := found.get("slug", found.get("key"))):
@@ -363,9 +409,9 @@ def thing_at(page: Page, things: dict[str, list]) -> Connection | Integration | 
 
 def expected(page: Page, person: User | None, things: dict[str, list]) -> set[int]:
     """The statuses that the table leads to for somebody; empty: any that refuses nothing."""
-    if page.name in PROGRAMS - {"api-1:openapi-view"}:
-        return {401, 404, 405} if page.name != "api-1:openapi-json" else set()
-    if page.name in OPEN:
+    if page.name in PROGRAMS_WITHOUT_DOCS:
+        return {401, 404, 405}
+    if page.name in OPEN | {"api-1:openapi-json"}:
         return set()
     if page.name in BY_LINK:
         return {410}
@@ -381,6 +427,8 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
         owns = person.email == "ada@acme.example" and NOTHING not in page.url
         return set() if owns else {404}
     thing = thing_at(page, things)
+    if page.name.startswith("service_share:") and thing.origin == Origin.DEFAULT:
+        return {404}  # shared are those that admins made
     if page.name in FOUND_BY:
         return set() if may(person, FOUND_BY[page.name], thing) else {404}
     if page.name in FOR_ALL_ENVIRONMENTS and may(person, DEMANDED[page.name], thing):
@@ -407,41 +455,129 @@ def refusal(person, action, thing) -> set[int]:
     return set()
 
 
-def answers(browser: Client, page: Page) -> Iterator[tuple[str, int]]:
+# What the key gets of the API, by method.
+BY_KEY = {
+    "api-1:list_connections": {"get": 200},
+    "api-1:declare_flow": {"put": 422},  # for no flow was sent
+}
+
+
+def expected_of_key(page: Page, method: str, things: dict[str, list]) -> set[int]:
+    """What the API does for it; every page takes it for nobody."""
+    if page.name in BY_KEY:
+        return {BY_KEY[page.name].get(method, 405)}
+    return {404} if page.name in PROGRAMS_WITHOUT_DOCS else expected(page, None, things)
+
+
+# Reads that are events themselves (SECURITY 9.1), or note that a key was used; by page.
+READS = {
+    "audit:log": EVENT,
+    "audit:event": EVENT,
+    "audit:export": EVENT,
+    "connections:activity": EVENT,
+    "admin:audit_event_changelist": EVENT,
+    "admin:audit_event_change": EVENT,
+    "open_connect_link": EVENT,  # one that can't be used
+    "oauth_callback": EVENT,
+    "api-1:list_connections": {"usage_integrationkey"},
+}
+
+
+class Answer(NamedTuple):
+    method: str
+    status: int
+    written: set[str]  # the tables
+    has_changed: bool  # as the record counts changes
+
+
+WRITING = re.compile(r'(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
+
+
+@contextmanager
+def written() -> Iterator[set[str]]:
+    """The tables that are written to meanwhile."""
+    tables = set()
+
+    def watch(execute, sql, params, many, context):
+        if found := WRITING.match(sql):
+            tables.add(found[1])
+        return execute(sql, params, many, context)
+
+    with database.execute_wrapper(watch):
+        yield tables
+
+
+def changes() -> int:
+    return Head.objects.values_list("changes", flat=True).get()
+
+
+def answers(browser: Client, page: Page) -> Iterator[Answer]:
     """By method; whatever a request changed is taken back, in the browser, too."""
-    cookies = dict(browser.cookies)
-    for method in METHODS:
+    cookies, before = dict(browser.cookies), changes()
+    # What can be done with a connection in another state is asked by these alone.
+    is_other = any(f"/{name}/" in page.url for name in OTHER_STATES)
+    for method in ("get", "post") if is_other else METHODS:
         browser.cookies = SimpleCookie(cookies)
-        with transaction.atomic():
+        with transaction.atomic(), written() as tables:
             response = getattr(browser, method)(page.url + QUERY.get(page.name, ""))
             if response.streaming:
                 list(response.streaming_content)
+            has_changed = bool(tables) and changes() != before
             transaction.set_rollback(True)
-        yield method, response.status_code
+        yield Answer(method, response.status_code, tables, has_changed)
     browser.cookies = SimpleCookie(cookies)
+
+
+def has_only_looked(answer: Answer, page: Page) -> bool:
+    """Whether no more was written than that somebody looked or was denied it, and their session."""
+    allowed = EVENT if answer.status in (401, 403, 404) else READS.get(page.name, set())
+    return not answer.has_changed and answer.written <= {*allowed, "accounts_session"}
+
+
+def plain_errors(monkeypatch) -> None:
+    """Error pages take half the time of the walk: only for a GET they are what people see."""
+    for status, view in ((403, defaults.permission_denied), (404, defaults.page_not_found)):
+
+        def handler(request, exception, status=status, view=view):
+            is_get = request.method == "GET"
+            return view(request, exception) if is_get else HttpResponse(status=status)
+
+        monkeypatch.setattr(urls, f"handler{status}", handler, raising=False)
 
 
 @pytest.mark.parametrize(
     "who",
     [
-        "nobody", "owner", "other admin", "team's member", "super admin", "super admin with it",
-        "integration's member", "role admin", "member", "deactivated",
+        "nobody", "integration key", "owner", "other admin", "team's member", "super admin",
+        "super admin with it", "integration's member", "role admin", "member", "deactivated",
     ],
 )  # fmt: skip
-def test_every_url_answers_as_the_table_says(cast, things, who, monkeypatch):
-    monkeypatch.setattr(context, "counted", {})  # a third of the time, and no part of an answer
+def test_every_url_answers_as_the_table_says(cast, things, who, monkeypatch, caplog):
+    caplog.set_level("ERROR", "django.request")  # not of each that is denied
+    # A third of the time, and no part of an answer.
+    nothing = {listing.URL_NAME: lambda request: Connection.objects.none()}
+    monkeypatch.setattr(context, "counted", nothing)
+    plain_errors(monkeypatch)
     person, browser = cast.get(who), Client(raise_request_exception=False)
+    (token,) = things["token of the key"]
     if person:
         browser.force_login(person)
+    elif who == "integration key":
+        browser.defaults["HTTP_AUTHORIZATION"] = f"Bearer {token}"
 
     wrong = []
     for page in pages(things):
         statuses = expected(page, person, things)
-        for method, status in answers(browser, page):
+        for answer in answers(browser, page):
+            method, status = answer.method, answer.status
+            if who == "integration key":
+                statuses = expected_of_key(page, method, things)
             refused = status in (401, 403, 404) or status >= 500
             fine = status in statuses or status == 405 if statuses else not refused
             if not fine and not (method == "options" and status == 200):
                 wrong.append(f"{method} {page.url} ({page.name}): {status}, not {statuses}")
+            if method in ("get", "head") and not has_only_looked(answer, page):
+                wrong.append(f"{method} {page.url} ({page.name}): wrote {answer.written}")
 
     assert wrong == [], "\n".join(wrong)
 

@@ -123,6 +123,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     registration.register(integration, [*made.values(), own], by=ada)
     key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
     flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
+    flows.create("alone", name="Alone", steps=steps(made), integration=None, by=ada)
     pending = Authorization(
         connection=made["oauth2_code"], user=ada, redirect_uri="https://x.example", state_digest="s",
         session_digest="s", expires_at=key.expires_at,
@@ -152,16 +153,18 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
         | {
             "token": [token],
             "accounts:invitation_link.token": [url.split("/")[-2]],
-            "accounts:send_invitation.pk": [Invitation.objects.get().pk],
-            "accounts:withdraw_invitation.pk": [Invitation.objects.get().pk],
+            "accounts:send_invitation.public_id": [Invitation.objects.get().public_id],
+            "accounts:withdraw_invitation.public_id": [Invitation.objects.get().public_id],
             "accounts:reset_link.token": ["something"],
-            "people/.pk": [bob.pk],
+            "people/.public_id": [bob.public_id],
             "other_account.pk": [pending.pk],
             "sequence": [1],
             "format": ["csv"],
             "connections:one_import.pk": [plant_import(ada).pk],
             **plant_connect_links([made["oauth2_code"], made["api_key"]], ada),
-            "connections:delete_view.pk": [ada.saved_views.create(name="Mine", query="q=b").pk],
+            "connections:delete_view.public_id": [
+                ada.saved_views.create(name="Mine", query="q=b").public_id
+            ],
             "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
         }
     )
@@ -184,10 +187,16 @@ def plant_shares(connection: Connection, person: User, by: User) -> dict[str, li
     return {
         "connections/.key": [connection.link_name],
         "services/.key": [connection.service.slug],
-        "teams/.pk": [team.pk],
-        "person": [person.pk],
-        **{f"{kind}_share:remove_person.pk": [person.pk] for kind in ("connection", "service")},
-        **{f"{kind}_share:remove_team.pk": [team.pk] for kind in ("connection", "service")},
+        "teams/.public_id": [team.public_id],
+        "person": [person.public_id],
+        **{
+            f"{kind}_share:remove_person.public_id": [person.public_id]
+            for kind in ("connection", "service")
+        },
+        **{
+            f"{kind}_share:remove_team.public_id": [team.public_id]
+            for kind in ("connection", "service")
+        },
     }
 
 
@@ -289,12 +298,17 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
-        "usage:remove_member.pk": [member.pk],
-        "person_access.pk": [member.pk],
+        "flow": ["nightly"],
+        "flows/.slug": ["alone"],
+        "usage:remove_member.public_id": [member.public_id],
+        "person_access.public_id": [member.public_id],
         "usage:revoke_key.pk": [key.pk],
+        "usage:rotate_key.pk": [key.pk],
         "integrations/.key": [integration.slug],
-        "integration_share:remove_person.pk": [integration.user_grants.get().user_id],
-        "integration_share:remove_team.pk": [integration.team_grants.get().group_id],
+        "integration_share:remove_person.public_id": [integration.user_grants.get().user.public_id],
+        "integration_share:remove_team.public_id": [
+            integration.team_grants.get().group.team_id.public_id
+        ],
         "content_type_id": [ContentType.objects.get_for_model(Connection).pk],
         "admin/r/.object_id": [first.pk],
         # Not of ConnHub's own: closed to everybody.

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -14,7 +15,7 @@ SECRET_KEY = os.environ["SECRET_KEY"]
 VALUE = "import connhub.settings as s; print(repr(s.{}))"
 
 
-def start(code="import connhub.settings", **environment):
+def start(code="import connhub.settings", said="", **environment):
     """Read the settings in a process that has only these in its environment."""
     basic = {"CONNHUB_ENV_FILE": os.devnull, "SECRET_KEY": SECRET_KEY, "CONNHUB_KEYS": KEYS}
     given = {name: value for name, value in (basic | environment).items() if value is not None}
@@ -22,6 +23,7 @@ def start(code="import connhub.settings", **environment):
         [sys.executable, "-W", "error", "-c", code],
         env=given,
         cwd=HOUSE,
+        input=said,
         capture_output=True,
         text=True,
     )
@@ -233,6 +235,50 @@ def test_connections_cannot_reach_what_connhub_itself_runs_on():
             ("cache.internal", 6380),
         ]
     )
+
+
+LOGS = """
+import logging, logging.config, sys
+import connhub.settings as s
+logging.config.dictConfig(s.LOGGING)
+log = logging.getLogger("urllib3")
+said = sys.stdin.read()
+log.error(said)
+log.error("Said %s.", [said])
+log.error("It failed.", extra={"said": {"a": said}})
+try:
+    raise ValueError(said)
+except ValueError:
+    log.exception("It broke.")
+log.error("The end of all %s words.", len(said.split()))
+"""
+
+
+def test_no_secret_of_the_configuration_is_ever_logged_whatever_stands_around_it():
+    plain = {name: f"canary {name}/'&ü\\" for name in ("database", "cache", "mail", "oidc")}
+    quoted = {name: quote(value, safe="") for name, value in plain.items()}
+    configured = {
+        "DATABASE_URL": f"postgres://u:{quoted['database']}@db.internal/connhub",
+        "REDIS_URL": f"redis://:{quoted['cache']}@cache.internal:6380/0",
+        "EMAIL_URL": f"smtp+tls://u:{quoted['mail']}@mail.internal:587",
+        "CONNHUB_OIDC_ISSUER": "https://login.internal",
+        "CONNHUB_OIDC_CLIENT_ID": "connhub",
+        "CONNHUB_OIDC_CLIENT_SECRET": plain["oidc"],
+    }
+    key = KEYS.partition(":")[2]
+    said = "\n".join([*plain.values(), *quoted.values(), SECRET_KEY, key])
+
+    run = start(LOGS, said=said, **configured)
+
+    assert run.returncode == 0
+    assert f"The end of all {len(said.split())} words." in run.stderr
+    assert not [part for part in ("canary", SECRET_KEY, key) if part in run.stderr]
+
+
+def test_a_password_that_is_an_ordinary_word_does_not_black_out_the_logs():
+    run = start(LOGS, said="a line", DATABASE_URL="postgres://u:line@db.internal/connhub")
+
+    assert '"message": "a line"' in run.stderr
 
 
 def test_the_example_names_every_setting_and_no_other():

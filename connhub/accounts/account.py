@@ -7,7 +7,7 @@ from connhub.errors import Refusal
 
 from . import second_factor
 from .models import Account, Session, User
-from .permissions import require
+from .people import require_now
 
 
 class NoSecondFactorYourself(Refusal):
@@ -25,10 +25,10 @@ def require_second_factor(required: bool, *, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         NoSecondFactorYourself: it is required, and they have none.
     """
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     if required and not second_factor.is_on(by):
         raise NoSecondFactorYourself
-    account, _ = Account.objects.select_for_update().get_or_create(pk=1)
+    account, _ = Account.objects.select_for_update(no_key=True).get_or_create(pk=1)
     if account.require_second_factor == required:
         return
     account.require_second_factor = required

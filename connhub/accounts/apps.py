@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
         from connhub.audit.things import Thing, things
 
         from . import environments, permissions, policies, sessions
-        from .models import Environment, User
+        from .models import Environment, Invitation, Team, User
 
         permissions.states[Environment] = policies.state_of
 
@@ -19,4 +19,11 @@ class AccountsConfig(AppConfig):
         )
         post_migrate.connect(environments.create_default, sender=self)
         sessions.connect_signals()
-        things["user"] = Thing(User.objects.all, ("email", "name"))
+        things["user"] = Thing(User.objects.all, ("email", "name"), ["people/<uuid:public_id>/"])
+        things["invitation"] = Thing(
+            Invitation.objects.all, ("email",), ["people/invitations/<uuid:public_id>/"]
+        )
+        things["team"] = Thing(Team.objects.all, ("name",), ["teams/<uuid:public_id>/"])
+        things["environment"] = Thing(
+            Environment.objects.all, ("slug", "name"), ["environments/<slug:slug>/"]
+        )

@@ -10,7 +10,7 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 
 from .models import Environment, User
-from .permissions import require
+from .people import require_now
 
 DEFAULT = (
     ("development", "Development", "dev"),
@@ -65,7 +65,7 @@ def add(*, name: str, short: str, by: User) -> Environment:
         PermissionDenied: `by` is no super admin.
         EnvironmentNameTaken, TooManyEnvironments.
     """
-    require(by, "environment.change")
+    by = require_now(by, "environment.change")
     taken = {environment.slug for environment in _locked()}
     if len(taken) >= MOST:
         raise TooManyEnvironments
@@ -79,7 +79,7 @@ def add(*, name: str, short: str, by: User) -> Environment:
 @transaction.atomic
 def rename(environment: Environment, *, to: str, short: str, by: User) -> None:
     """Change the name and its short form. Raises: PermissionDenied, EnvironmentNameTaken."""
-    require(by, "environment.change")
+    by = require_now(by, "environment.change")
     was = {"was": environment.name}
     environment.name, environment.short = to, short
     _save(environment, update_fields=["name", "short"])
@@ -92,7 +92,7 @@ def move(environment: Environment, *, up: bool, by: User) -> None:
 
     At the end of the list nothing happens. Raises: PermissionDenied.
     """
-    require(by, "environment.change")
+    by = require_now(by, "environment.change")
     ordered = _locked()
     here = ordered.index(environment)
     there = here - 1 if up else here + 1
@@ -116,7 +116,7 @@ def remove(environment: Environment, *, by: User) -> None:
         LastEnvironment: it is the only one.
         EnvironmentInUse: credentials, settings, keys, OAuth apps or endpoints belong to it.
     """
-    require(by, "environment.change")
+    by = require_now(by, "environment.change")
     if _locked() == [environment]:
         raise LastEnvironment
     record("environment.removed", by=by, on=environment, detail={"slug": environment.slug})
@@ -130,7 +130,7 @@ def remove(environment: Environment, *, by: User) -> None:
 
 def _locked() -> list[Environment]:
     """All of them, lowest first, locked until the transaction ends."""
-    return list(Environment.objects.select_for_update().order_by("position"))
+    return list(Environment.objects.select_for_update(no_key=True).order_by("position"))
 
 
 def _save(environment: Environment, **how) -> None:

@@ -8,13 +8,13 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from connhub.audit.log import record
+from connhub.audit.log import record, record_refusal_of_stranger
 from connhub.errors import Refusal
 from connhub.vault.keyring import digest
 
 from . import mail
 from .models import Invitation, User
-from .permissions import require
+from .people import require_now
 
 LIFETIME = timedelta(hours=72)
 
@@ -42,7 +42,7 @@ def invite(email: str, *, role: str, by: User) -> str:
         PermissionDenied: `by` is no super admin.
         AlreadyHere, AlreadyInvited.
     """
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     email = email.strip().lower()
     if User.objects.filter(email=email).exists():
         raise AlreadyHere
@@ -60,7 +60,7 @@ def invite(email: str, *, role: str, by: User) -> str:
 @transaction.atomic
 def send_again(invitation: Invitation, *, by: User) -> str:
     """A new link in place of the one before. Raises: PermissionDenied."""
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     token = _renew(invitation)
     invitation.save(update_fields=["digest", "expires_at"])
     record("invitation.sent_again", by=by, on=invitation, change=False)
@@ -70,21 +70,24 @@ def send_again(invitation: Invitation, *, by: User) -> str:
 @transaction.atomic
 def withdraw(invitation: Invitation, *, by: User) -> None:
     """Make the link void. Raises: PermissionDenied."""
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     record("invitation.withdrawn", by=by, on=invitation, change=False)
     invitation.delete()
 
 
 def opened_by(token: str) -> Invitation:
-    """The invitation that a link belongs to.
+    """The invitation that a link belongs to; "" is the token of no link.
 
     Raises:
         LinkIsVoid.
     """
-    found = Invitation.objects.filter(digest=digest(token), expires_at__gt=timezone.now()).first()
-    if found is None:
-        raise LinkIsVoid
-    return found
+    found = Invitation.objects.filter(digest=digest(token)).first()
+    if found and not found.has_expired:
+        return found
+    if token:
+        why = "expired" if found else "unknown"
+        record_refusal_of_stranger("invitation.refused", on=found, detail={"why": why})
+    raise LinkIsVoid
 
 
 def open_to(email: str) -> Invitation | None:

@@ -1,8 +1,15 @@
 import uuid
 from importlib import import_module
+from typing import ClassVar
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Group, PermissionsMixin
+from django.contrib.auth.models import (
+    AbstractBaseUser,
+    BaseUserManager,
+    Group,
+    GroupManager,
+    PermissionsMixin,
+)
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Exists, OuterRef, Subquery
@@ -10,6 +17,7 @@ from django.db.models.functions import Coalesce, Lower
 from django.urls import reverse
 from django.utils import timezone
 
+from connhub.public_ids import PublicId
 from connhub.vault.fields import SealedField
 from connhub.vault.keyring import digest
 
@@ -51,6 +59,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     is_superuser = None
 
+    public_id = PublicId()
     email = models.EmailField("e-mail address", unique=True)
     name = models.CharField(max_length=80)
     role = models.CharField(max_length=12, choices=Role, default=Role.MEMBER)
@@ -76,7 +85,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
     def get_absolute_url(self) -> str:
-        return reverse("accounts:person", args=[self.pk])
+        return reverse("accounts:person", args=[self.public_id])
+
+    @property
+    def url_key(self) -> uuid.UUID:
+        return self.public_id
 
     @property
     def is_super_admin(self) -> bool:
@@ -93,13 +106,45 @@ class User(AbstractBaseUser, PermissionsMixin):
         return f"{own}:{self.role}"
 
 
+class TeamManager(GroupManager):
+    use_in_migrations = False
+
+    def get_queryset(self):
+        return super().get_queryset().annotate(public_id=models.F("team_id__public_id"))
+
+
 class Team(Group):
-    """Several people under one name, to share with at once."""
+    """Several people under one name, to share with at once; `public_id` is its `TeamId`'s."""
+
+    public_id: uuid.UUID
+
+    objects: ClassVar[TeamManager] = TeamManager()
 
     class Meta:
         proxy = True
         ordering = ["name"]
         default_permissions = ()
+
+    def save(self, *args, **kwargs) -> None:
+        super().save(*args, **kwargs)
+        self.public_id = TeamId.objects.get_or_create(group=self)[0].public_id
+
+    @property
+    def url_key(self) -> uuid.UUID:
+        return self.public_id
+
+
+class TeamId(models.Model):
+    """What URLs name a team by: the table that teams live in is Django's own."""
+
+    group = models.OneToOneField(Group, models.CASCADE, primary_key=True, related_name="team_id")
+    public_id = PublicId()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self):
+        return str(self.public_id)
 
 
 class Environment(models.Model):
@@ -226,6 +271,7 @@ class RecoveryCode(models.Model):
 class Invitation(models.Model):
     """A one-time link for somebody to become a person of the account; its token is kept as a hash."""
 
+    public_id = PublicId()
     email = models.EmailField("e-mail address", unique=True)
     role = models.CharField(max_length=12, choices=Role)
     digest = models.CharField(max_length=64, unique=True)

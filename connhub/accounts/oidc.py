@@ -42,7 +42,8 @@ class SignInFailed(Exception):
 def start(request, *, then: str, again: bool) -> str:
     """Where the browser goes; what the answer must fit is kept in the session for ten minutes.
 
-    With `again` the provider is to ask the person anew, who is signed in here already.
+    With `again` the provider is to ask the person anew, who is signed in here already, and to say
+    when it did.
 
     Raises:
         SignInFailed: the provider can't be reached.
@@ -180,11 +181,17 @@ def _checked(id_token: Any, discovered: dict[str, Any], kept: dict) -> dict[str,
     for_several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
     if (for_several or "azp" in claims) and claims.get("azp") != client_id:
         raise SignInFailed("id_token is for somebody else")
-    if kept["again"] and time.time() - claims.get("auth_time", time.time()) > LASTS_S:
+    if kept["again"] and not _is_since(kept["at"], claims.get("auth_time")):
         raise SignInFailed("the provider did not ask again")
     if not isinstance(claims["sub"], str) or not 0 < len(claims["sub"]) <= 255:
         raise SignInFailed("unusable subject")
     return claims
+
+
+def _is_since(moment_s: int, auth_time: Any) -> bool:
+    """Whether the provider says that it asked the person after that; with `max_age` it must say."""
+    is_number = isinstance(auth_time, int | float) and not isinstance(auth_time, bool)
+    return is_number and moment_s - LEEWAY_S <= auth_time <= time.time() + LEEWAY_S
 
 
 def _userinfo(discovered: dict[str, Any], tokens: dict[str, Any], subject: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Model
 from django.dispatch import Signal
 
 from connhub.audit.log import record
@@ -75,8 +76,7 @@ def change_role(user: User, *, to: str, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         LastSuperAdmin: nobody else could administer the account.
     """
-    require(by, "account.administer")
-    user = _about_to_leave(user, by=by) if to != Role.SUPER_ADMIN else locked(user)
+    user = _to_change(user, by=by) if to == Role.SUPER_ADMIN else _about_to_leave(user, by=by)
     if user.role == to:
         return
     was, user.role = user.role, to
@@ -92,8 +92,7 @@ def reactivate(user: User, *, by: User) -> None:
     Raises:
         PermissionDenied: `by` is no super admin.
     """
-    require(by, "account.administer")
-    user = locked(user)
+    user = _to_change(user, by=by)
     if user.is_active:
         return
     user.is_active = True
@@ -109,7 +108,6 @@ def deactivate(user: User, *, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         LastSuperAdmin: nobody else could administer the account.
     """
-    require(by, "account.administer")
     user = _about_to_leave(user, by=by)
     user.is_active = False
     user.save(update_fields=["is_active"])
@@ -121,11 +119,11 @@ def deactivate(user: User, *, by: User) -> None:
 @transaction.atomic
 def delete(user: User, *, by: User) -> None:
     """Take a person's account away, and all they were granted. Raises: as `deactivate` does."""
-    require(by, "account.administer")
     user = _about_to_leave(user, by=by)
     leaving.send(sender=User, person=user, by=by)
-    User.objects.filter(pk=user.pk).delete()
+    # Under the record's lock: what somebody else was adding of theirs is there by now, and goes.
     record("person.deleted", by=by, on=user)
+    User.objects.filter(pk=user.pk).delete()
 
 
 @transaction.atomic
@@ -136,7 +134,7 @@ def reset_second_factor(user: User, *, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         NothingToReset: they have none.
     """
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     if not second_factor.forget(user):
         raise NothingToReset
     sessions.end_all(user)
@@ -146,25 +144,48 @@ def reset_second_factor(user: User, *, by: User) -> None:
 
 
 def locked(user: User) -> User:
-    """The person as they are now; nobody ends their account until the commit.
+    """The person as they are now; nobody ends their account or changes their role until the commit.
+
+    Before any other lock but `lock_admins`, which whoever locks several people takes first.
 
     Raises:
         PermissionDenied: there is no such account any more.
     """
-    found = User.objects.select_for_update().filter(pk=user.pk).first()
+    found = User.objects.select_for_update(no_key=True).filter(pk=user.pk).first()
     if found is None:
         raise PermissionDenied
     return found
 
 
+def require_now(by: User, action: str, thing: Model | None = None) -> User:
+    """The person, `locked`, if they may do it to the thing as they are now. Raises: PermissionDenied.
+
+    However long it took to get here: who was deactivated meanwhile does nothing any more.
+    """
+    by = locked(by)
+    require(by, action, thing)
+    return by
+
+
+def _to_change(user: User, *, by: User) -> User:
+    """The person, locked for a super admin to change."""
+    lock_admins()
+    rows = User.objects.select_for_update(no_key=True).filter(pk__in=[by.pk, user.pk])
+    found = {person.pk: person for person in rows.order_by("pk")}
+    if found.keys() != {by.pk, user.pk}:
+        raise PermissionDenied
+    require(found[by.pk], "account.administer")
+    return found[user.pk]
+
+
 def _about_to_leave(user: User, *, by: User) -> User:
-    """The person, locked as all super admins are; `by` must still be one.
+    """The person, locked for a super admin to change, who isn't the last one.
 
     So of two who end or demote each other at once, the second is refused.
     """
-    lock_admins()
-    require(locked(by), "account.administer")
-    super_admins = User.objects.select_for_update().filter(role=Role.SUPER_ADMIN, is_active=True)
-    if {admin.pk for admin in super_admins.order_by("pk")} == {user.pk}:
+    user = _to_change(user, by=by)
+    # Whoever ends somebody else's stays a super admin themself.
+    others = User.objects.filter(role=Role.SUPER_ADMIN, is_active=True).exclude(pk=user.pk)
+    if by == user and not others.exists():
         raise LastSuperAdmin
-    return locked(user)
+    return user

@@ -25,6 +25,7 @@ class Who(Flag):
     ITS_ADMIN = auto()
     ITS_MEMBER = auto()
     ITS_USER = auto()
+    ITS_OWNER = auto()
 
 
 IN_WORDS = {
@@ -34,6 +35,7 @@ IN_WORDS = {
     Who.ITS_ADMIN: "its admins",
     Who.ITS_MEMBER: "its members",
     Who.ITS_USER: "those who use it through an integration",
+    Who.ITS_OWNER: "its owner",
 }
 
 
@@ -67,6 +69,8 @@ _ITS_ADMINS, _ITS_MEMBERS, _ITS_USERS = (
     Rule(Who.ITS_USER),
 )
 _CUSTOM = Rule(Who.ITS_ADMIN, of="custom")
+_STANDALONE = Rule(Who.ITS_OWNER, of="standalone")
+_STANDALONE_OF_ANYBODY = Rule(Who.ITS_OWNER | Who.SUPER_ADMIN, of="standalone")
 
 TABLE: dict[str, list[Rule]] = {
     "account.administer": [_SUPER_ADMINS],
@@ -86,6 +90,7 @@ TABLE: dict[str, list[Rule]] = {
     "connection.create": [_EVERYBODY],
     "connection.see": [_ITS_ADMINS, _SUPER_ADMINS],
     "connection.use": [_ITS_ADMINS, _ITS_USERS],
+    "connection.find_usage": [_ITS_ADMINS, _ITS_USERS, _SUPER_ADMINS],
     "connection.edit": [_ITS_ADMINS],
     "connection.rename": [_ITS_ADMINS],
     "connection.tag": [_ITS_ADMINS],
@@ -117,6 +122,12 @@ TABLE: dict[str, list[Rule]] = {
     "integration.share": [_ITS_ADMINS],
     "integration.share_to_self": [_SUPER_ADMINS],
     "integration.revoke_key": [Rule(Who.ITS_ADMIN | Who.SUPER_ADMIN)],
+    "integration.save_flow": [_ITS_ADMINS, _ITS_MEMBERS],
+    "integration.remove_flow": [_ITS_ADMINS],
+    "flow.create": [_EVERYBODY],
+    "flow.see": [_STANDALONE_OF_ANYBODY],
+    "flow.save": [_STANDALONE],
+    "flow.delete": [_STANDALONE_OF_ANYBODY],
 }
 
 Ask = Callable[[User, Any], bool]

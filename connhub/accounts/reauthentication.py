@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import time
 from functools import wraps
 
 from django.http import QueryDict
@@ -16,13 +17,16 @@ from . import proof
 from .forms import ProofForm
 
 HELD = "proof-held"
+LEFT = "form_left"
 
 
 def recently_authenticated(view, *, again: bool = False):
     """For a view that wants a recent sign-in or re-entered password: asks first, then goes on.
 
     A form that was sent meanwhile is held, sealed, by the page that asks, and then taken as it was
-    sent. Uploaded files can't be held: open such a form by a GET that asks already.
+    sent. Uploaded files can't be held: open such a form by a GET that asks already. Who comes back
+    from the provider of single sign-on comes by a GET: the view finds the form in `request.left`,
+    to show it again, for nothing that was sent counts as sent now.
     """
 
     @wraps(view)
@@ -40,6 +44,7 @@ def recently_authenticated(view, *, again: bool = False):
             if held is None:
                 return HttpResponseSeeOther(request.get_full_path())
             request.POST = held
+        request.left = _left(request)
         return view(request, *args, **kwargs)
 
     return ask_first
@@ -52,6 +57,8 @@ def authenticated_again(view):
 
 def _ask(request, form):
     held = request.POST.get(HELD, "") if HELD in request.POST else _hold(request)
+    if form.by_provider and held:
+        request.session[LEFT] = {"held": held, "at": int(time.time())}
     response = render(request, "accounts/reauthenticate.html", {"form": form, "held": held})
     return swap(response, "#dialog", "innerHTML") if request.htmx else response
 
@@ -70,9 +77,26 @@ def _held(request) -> QueryDict | None:
     if not text:
         return None
     try:
-        return QueryDict(open_sealed(base64.b64decode(text, validate=True), _place(request)))
+        return _opened(request, text)
     except (binascii.Error, CantOpen):
         raise StaleForm from None
+
+
+def _left(request) -> QueryDict:
+    """What was sent to this page before the way to the provider and back; empty, if nothing was."""
+    left = request.session.get(LEFT)
+    if left is None or request.method != "GET":
+        return QueryDict()
+    try:
+        found = _opened(request, left["held"])
+    except CantOpen:  # it was another page's
+        return QueryDict()
+    del request.session[LEFT]
+    return found if time.time() - left["at"] <= proof.RECENT_S else QueryDict()
+
+
+def _opened(request, text: str) -> QueryDict:
+    return QueryDict(open_sealed(base64.b64decode(text, validate=True), _place(request)))
 
 
 def _place(request) -> Place:

@@ -6,12 +6,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.http import base36_to_int, int_to_base36
 
-from connhub.audit.log import record
+from connhub.audit.log import record, record_refusal_of_stranger
 from connhub.errors import Refusal
 
 from . import mail, people
 from .models import User
-from .permissions import require
 
 
 class LinkIsVoid(Refusal):
@@ -37,7 +36,7 @@ def make_link(person: User, *, by: User) -> str:
     Raises:
         PermissionDenied: `by` is no super admin.
     """
-    require(by, "account.administer")
+    by = people.require_now(by, "account.administer")
     return _write_to(person, by=by)
 
 
@@ -50,20 +49,22 @@ def _write_to(person: User, *, by: User | None) -> str:
 
 
 def opened_by(token: str) -> User:
-    """Whose link it is.
+    """Whose link it is; "" is the token of no link.
 
     Raises:
         LinkIsVoid: used, expired, or the account ended or changed its password meanwhile.
     """
     key, _, proof = token.partition("-")
     try:
-        person = User.objects.filter(pk=base36_to_int(key), is_active=True).first()
+        person = User.objects.filter(pk=base36_to_int(key)).first()
     except (ValueError, OverflowError):
         person = None
     # The token is an HMAC over the present password hash and the last sign-in: it fits once.
-    if person is None or not default_token_generator.check_token(person, proof):
-        raise LinkIsVoid
-    return person
+    if person and person.is_active and default_token_generator.check_token(person, proof):
+        return person
+    if token:
+        record_refusal_of_stranger("person.reset_refused", on=person, detail={})
+    raise LinkIsVoid
 
 
 @transaction.atomic

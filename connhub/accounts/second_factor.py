@@ -51,7 +51,7 @@ def begin(user: User) -> None:
     Raises:
         SecondFactorIsOn.
     """
-    factor, _ = SecondFactor.objects.select_for_update().get_or_create(user=user)
+    factor, _ = SecondFactor.objects.select_for_update(no_key=True).get_or_create(user=user)
     if factor.confirmed_at:
         raise SecondFactorIsOn
     factor.seed.put(pyotp.random_base32())
@@ -92,7 +92,11 @@ def confirm(user: User, code: str) -> list[str]:
     Raises:
         WrongCode: or nothing waits to be confirmed.
     """
-    factor = SecondFactor.objects.select_for_update().filter(user=user, confirmed_at=None).first()
+    factor = (
+        SecondFactor.objects.select_for_update(no_key=True)
+        .filter(user=user, confirmed_at=None)
+        .first()
+    )
     if factor is None or not _spend(factor, code):
         raise WrongCode
     factor.confirmed_at = timezone.now()
@@ -133,7 +137,9 @@ def accepts(user: User, code: str) -> bool:
 
     After ten wrong codes within 15 minutes, from whatever addresses, only a recovery code does.
     """
-    confirmed = SecondFactor.objects.select_for_update().filter(confirmed_at__isnull=False)
+    confirmed = SecondFactor.objects.select_for_update(no_key=True).filter(
+        confirmed_at__isnull=False
+    )
     factor = confirmed.filter(user=user).first()
     if factor is None:
         return False

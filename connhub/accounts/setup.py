@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from connhub.audit.log import record
+from connhub.audit.log import record, record_refusal_of_stranger
 from connhub.errors import Refusal
 from connhub.vault.keyring import digest
 
@@ -60,16 +60,21 @@ def create_first_super_admin(*, code: str, email: str, name: str, password: str)
 
 @transaction.atomic
 def _check_and_count(code: str) -> str:
-    stored = SetupCode.objects.select_for_update().first()
+    stored = SetupCode.objects.select_for_update(no_key=True).first()
     if stored is None or stored.tries_left == 0:
-        return "There is no valid code. Restart ConnHub; it prints a new one."
+        return _refused("none", "There is no valid code. Restart ConnHub; it prints a new one.")
     if stored.expires_at < timezone.now():
-        return "This code has expired. Restart ConnHub; it prints a new one."
+        return _refused("expired", "This code has expired. Restart ConnHub; it prints a new one.")
     if hmac.compare_digest(stored.digest, digest(codes.normalise(code))):
         return ""
     stored.tries_left -= 1
     stored.save(update_fields=["tries_left"])
-    return "That is not the code printed at the last start."
+    return _refused("wrong", "That is not the code printed at the last start.")
+
+
+def _refused(why: str, text: str) -> str:
+    record_refusal_of_stranger("account.setup_refused", detail={"why": why})
+    return text
 
 
 def _spend_a_try(code: str) -> None:

@@ -14,6 +14,7 @@ from . import teams
 from .models import Team, User
 from .permissions import require
 from .picking import PickForm
+from .reauthentication import recently_authenticated
 
 PER_PAGE, BY_NAME = 50, Order("name", "name", "pk")
 
@@ -55,8 +56,8 @@ def new(request):
 
 @require_safe
 @vary_on_headers("HX-Request")
-def detail(request, pk):
-    team = _team(request, pk)
+def detail(request, public_id):
+    team = _team(request, public_id)
     people = page(team.user_set.all(), BY_NAME, request.GET, PER_PAGE)
     context = {"team": team, "page": people, "size": team.user_set.count()}
     template = "_members.html" if wants_fragment(request) else "team.html"
@@ -64,8 +65,8 @@ def detail(request, pk):
 
 
 @require_http_methods(["GET", "POST"])
-def rename(request, pk):
-    team = _team(request, pk)
+def rename(request, public_id):
+    team = _team(request, public_id)
     form = TeamForm(request.POST or None, initial={"name": team.name}, team=team)
     if form.is_valid():
         teams.rename(team, to=form.cleaned_data["name"], by=request.user)
@@ -74,8 +75,9 @@ def rename(request, pk):
 
 
 @require_http_methods(["GET", "POST"])
-def add_members(request, pk):
-    team = _team(request, pk)
+@recently_authenticated
+def add_members(request, public_id):
+    team = _team(request, public_id)
     outside = User.objects.exclude(groups=team)
     form = PickForm(request.POST or None, people=outside)
     is_final = request.method == "POST" and "search" not in request.POST
@@ -88,9 +90,9 @@ def add_members(request, pk):
 
 
 @require_http_methods(["GET", "POST"])
-def remove_member(request, pk, person):
-    team = _team(request, pk)
-    member = get_object_or_404(team.user_set, pk=person)
+def remove_member(request, public_id, person):
+    team = _team(request, public_id)
+    member = get_object_or_404(team.user_set, public_id=person)
     if request.method == "POST":
         teams.remove_member(team, member, by=request.user)
         return changed(request, "team", then=_url(team), message=f"{member} left {team}.")
@@ -98,18 +100,18 @@ def remove_member(request, pk, person):
 
 
 @require_http_methods(["GET", "POST"])
-def delete(request, pk):
-    team = _team(request, pk)
+def delete(request, public_id):
+    team = _team(request, public_id)
     if request.method == "POST":
         teams.delete(team, by=request.user)
         return changed(request, "team", then="accounts:teams", message=f"{team} is deleted.")
     return render(request, "accounts/delete_team.html", {"team": team})
 
 
-def _team(request, pk):
+def _team(request, public_id):
     require(request.user, "team.change")
-    return get_object_or_404(teams.with_sizes(), pk=pk)
+    return get_object_or_404(teams.with_sizes(), public_id=public_id)
 
 
 def _url(team):
-    return reverse("accounts:team", args=[team.pk])
+    return reverse("accounts:team", args=[team.public_id])

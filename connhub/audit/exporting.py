@@ -2,10 +2,10 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC
 
-from connhub.paging import page
+from connhub.paging import merged
 
 from .filters import FilterForm
 from .log import COLUMNS, record
@@ -38,17 +38,17 @@ def export(form: FilterForm, format: str, *, by) -> Iterator[str]:
 
     Raises: AuditUnavailable.
     """
-    events = form.events()
+    lists = form.lists()
     detail = {"filters": form.shown, "format": format}
     record("audit.exported", by=by, detail=detail, change=False)
-    return FORMATS[format](batches(events))
+    return FORMATS[format](batches(lists))
 
 
-def batches(events: EventQuerySet) -> Iterator[list[Event]]:
+def batches(lists: Sequence[EventQuerySet]) -> Iterator[list[Event]]:
     """All of them by the thousand, newest first, without a long transaction."""
     cursor = ""
     while True:
-        found = page(events, NEWEST, {"before": cursor}, BATCH)
+        found = merged([(events, NEWEST) for events in lists], {"before": cursor}, BATCH)
         yield found.rows
         cursor = found.older
         if not cursor:

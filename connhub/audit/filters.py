@@ -1,7 +1,9 @@
 """What the audit log is narrowed by: all of it stands in the URL."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import product
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -18,17 +20,17 @@ REFERENCE = re.compile(r"\A[a-z]{1,30}:[A-Za-z0-9-]{1,40}\Z")
 REQUEST_ID = re.compile(r"\A[0-9a-f]{32}\Z")
 
 
-class Side(NamedTuple):
-    """A text field for objects of one kind, and on which side of the events they stand."""
+class Sought(NamedTuple):
+    """What a text field is for: objects of one kind, and on which sides of events they stand."""
 
     model_name: str
-    column: str
+    sides: tuple[str, ...]
 
 
-SIDES = {
-    "person": Side("user", "actor"),
-    "key": Side("integrationkey", "actor"),
-    "connection": Side("connection", "object"),
+SOUGHT = {
+    "person": Sought("user", ("actor", "object")),
+    "key": Sought("integrationkey", ("actor", "object")),
+    "connection": Sought("connection", ("object",)),
 }
 
 
@@ -72,16 +74,16 @@ class FilterForm(forms.Form):
     def clean(self) -> dict:
         self.found: dict[str, str] = {}
         self.offered: dict[str, list[things.Found]] = {}
-        for name, side in SIDES.items():
+        for name, sought in SOUGHT.items():
             if text := self.cleaned_data.get(name, "").strip():
-                self._look_up(name, side, text)
+                self._look_up(name, sought.model_name, text)
         since, until = self.cleaned_data.get("since"), self.cleaned_data.get("until")
         if since and until and until < since:
             self.add_error("until", "This is before the first day.")
         return self.cleaned_data
 
-    def _look_up(self, name: str, side: Side, text: str) -> None:
-        found = things.find(side.model_name, text)
+    def _look_up(self, name: str, model_name: str, text: str) -> None:
+        found = things.find(model_name, text)
         if len(found) == 1:
             self.found[name] = found[0].pk
         elif found:
@@ -90,28 +92,31 @@ class FilterForm(forms.Form):
         else:
             self.add_error(name, f"There is no such {name}.")
 
-    def events(self) -> EventQuerySet:
-        """Those that fit; none while something typed can't be understood."""
+    def lists(self) -> list[EventQuerySet]:
+        """Those that fit; none while something typed can't be understood.
+
+        A list for each way in which what was typed can stand in an event: each is one range of an
+        index, and an event may be in several.
+        """
         if not self.is_valid():
-            return Event.objects.none()
-        wanted = {
-            f"{side.column}_{part}": value
-            for name, side in SIDES.items()
-            if name in self.found
-            for part, value in (("type", side.model_name), ("id", self.found[name]))
-        }
-        # Who both typed a person and a key asks for nothing that can be.
-        if {"person", "key"} <= self.found.keys():
-            return Event.objects.none()
-        events = Event.objects.filter(**wanted)
-        for name in ("actor", "object"):
-            if reference := self.cleaned_data[name]:
-                model_name, _, pk = reference.partition(":")
-                events = events.filter(**{f"{name}_type": model_name, f"{name}_id": pk})
-        return self._narrowed(events)
+            return []
+        sides = (SOUGHT[name].sides for name in self.found)
+        ways = [way for way in product(*sides) if len(set(way)) == len(way)]
+        events = self._narrowed(Event.objects.all())
+        return [self._standing(events, way) for way in ways]
+
+    def _standing(self, events: EventQuerySet, way: Iterable[str]) -> EventQuerySet:
+        """Those in which what was typed stands on these sides."""
+        for (name, pk), side in zip(self.found.items(), way, strict=True):
+            events = events.on_side(side, SOUGHT[name].model_name, pk)
+        return events
 
     def _narrowed(self, events: EventQuerySet) -> EventQuerySet:
         wanted = self.cleaned_data
+        for side in ("actor", "object"):
+            if reference := wanted[side]:
+                model_name, _, pk = reference.partition(":")
+                events = events.on_side(side, model_name, pk)
         if kind := wanted["kind"]:
             events = events.filter(**{"action" if "." in kind else "kind": kind})
         if wanted["outcome"]:

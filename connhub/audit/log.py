@@ -10,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django.db import Error, models, transaction
 from django.utils import timezone
 
+from connhub import throttle
 from connhub.errors import Refusal
 from connhub.vault.keyring import audit_mac
 
@@ -58,6 +59,17 @@ def record(
     except Error as error:
         raise AuditUnavailable from error
     return event
+
+
+def record_refusal_of_stranger(
+    action: str, *, on: models.Model | None = None, detail: Mapping[str, Any]
+) -> None:
+    """Append what somebody whom nobody knows was refused: the first time in a minute from there.
+
+    Of all of them together 60 a minute are on record. Raises: AuditUnavailable.
+    """
+    if throttle.is_new(throttle.stranger(current.get().ip), of=action):
+        record(action, on=on, outcome="denied", detail=detail, change=False)
 
 
 class Entry(NamedTuple):
@@ -130,7 +142,7 @@ def _append(event: Event, change: bool) -> None:
 
 @transaction.atomic(savepoint=False)
 def _append_all(events: list[Event], change: bool) -> None:
-    head, _ = Head.objects.select_for_update().get_or_create(pk=HEAD)
+    head, _ = Head.objects.select_for_update(no_key=True).get_or_create(pk=HEAD)
     for event in events:
         event.sequence = head.sequence + 1
         key_id, mac = audit_mac(message(_values(event), head.mac))

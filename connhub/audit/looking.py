@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from django.db import models
 from django.db.models import Count
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
 from connhub.days import midnight
-from connhub.paging import Order, Page, page
+from connhub.paging import Order, Page, merged, page
 
 from . import things
 from .filters import FilterForm
@@ -21,9 +22,17 @@ DAYS = 30
 
 def look(form: FilterForm, params: Mapping[str, str], *, by) -> Page:
     """A page of the log, with links to what still exists. Raises: AuditUnavailable."""
-    found = page(form.events(), NEWEST, params)
+    found = merged([(events, NEWEST) for events in form.lists()], params)
     things.link(found.rows)
     record("audit.read", by=by, detail={"filters": form.shown}, change=False)
+    return found
+
+
+def look_for(thing: models.Model, params: Mapping[str, str], *, by) -> Page:
+    """A page of what is on record about one object. Raises: AuditUnavailable."""
+    found = page(Event.objects.about(thing), NEWEST, params)
+    filters = f"object={thing._meta.model_name}:{thing.pk}"
+    record("audit.read", by=by, detail={"filters": filters}, change=False)
     return found
 
 

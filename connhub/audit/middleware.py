@@ -45,5 +45,5 @@ def _record_failure(request, status: int) -> None:
     detail = {"method": request.method, "path": request.path[:200]}
     if refusal := getattr(request, "refusal", None):
         detail["code"] = refusal.code
-    thing = named_in_url(where.kwargs)
+    thing = named_in_url(where.route, where.kwargs)
     record(action, by=request.user, on=thing, outcome=outcome, detail=detail, change=False)

@@ -7,7 +7,11 @@ from .sentences import OUTCOMES, around, kind_of
 class EventQuerySet(models.QuerySet):
     def about(self, thing):
         """Those of one object, newest first."""
-        return self.filter(object_type=thing._meta.model_name, object_id=str(thing.pk))
+        return self.on_side("object", thing._meta.model_name, str(thing.pk))
+
+    def on_side(self, side: str, model_name: str, pk: str):
+        """Those whose `actor` or `object` it is."""
+        return self.filter(**{f"{side}_type": model_name, f"{side}_id": pk})
 
 
 class Event(models.Model):

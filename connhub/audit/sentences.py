@@ -2,6 +2,7 @@
 
 SENTENCES = {
     "account.set_up": "set ConnHub up",
+    "account.setup_refused": "refused a setup code",
     "person.signed_in": "signed in",
     "person.signed_out": "signed out",
     "person.sign_in_failed": "refused a sign-in to {}",
@@ -15,6 +16,7 @@ SENTENCES = {
     "person.joined": "joined",
     "person.reset_asked": "asked for a link to a new password for {}",
     "person.password_reset": "set a new password by a link",
+    "person.reset_refused": "refused a link to a new password",
     "person.sso_failed": "refused a single sign-on",
     "person.identity_linked": "signed in by single sign-on for the first time",
     "account.second_factor_required": "required a second factor of all",
@@ -22,6 +24,7 @@ SENTENCES = {
     "invitation.sent": "invited {}",
     "invitation.sent_again": "invited {} once more",
     "invitation.withdrawn": "withdrew the invitation of {}",
+    "invitation.refused": "refused the link of an invitation",
     "session.ended": "ended a session of {}",
     "session.others_ended": "ended the other sessions of {}",
     "second_factor.switched_on": "switched the second factor on",
@@ -133,9 +136,14 @@ SENTENCES = {
     "member.added": "added a member to {}",
     "member.removed": "removed a member from {}",
     "key.issued": "issued the integration key {}",
+    "key.rotated": "issued a key to take the place of the integration key {}",
     "key.revoked": "revoked the integration key {}",
     "key.refused": "refused calls with an unknown integration key",
     "flow.saved": "saved the flow {}",
+    "flow.attached": "attached the flow {} to an integration",
+    "flow.detached": "detached the flow {} from an integration",
+    "flow.transferred": "transferred the flow {} from {from} to {whom}",
+    "flow.deleted": "deleted the flow {}",
 }
 KINDS = {
     "connection": "Connections",

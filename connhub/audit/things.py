@@ -1,7 +1,8 @@
 """What the log asks about the objects that its events name, which live in rooms it can't import."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +13,8 @@ from django.db.models import Q
 from .models import Event
 
 MOST_OFFERED = 8
+IDS = ("pk", "public_id")
+ARGUMENT = re.compile(r"<\w+:(\w+)>")
 
 
 class Found(NamedTuple):
@@ -29,12 +32,18 @@ class Found(NamedTuple):
 class Thing:
     """A kind of object: where those are that still exist, and the fields that people know it by.
 
-    `argument` is the name under which URLs carry the first of these fields, if any do.
+    `named_in` are the beginnings of routes whose last argument is one's id, or else the first of
+    these fields. `ever` are all that the record may name, where some are kept that exist no more.
     """
 
     existing: Callable[[], models.QuerySet]
     known_by: Sequence[str] = ()
-    argument: str = ""
+    named_in: Sequence[str] = ()
+    ever: Callable[[], models.QuerySet] | None = None
+
+    @property
+    def all(self) -> models.QuerySet:
+        return (self.ever or self.existing)()
 
 
 # By model name, filled in the `ready()` of the app that knows.
@@ -51,7 +60,7 @@ def find(model_name: str, text: str) -> list[Found]:
         fits = Q()
         for field in thing.known_by:
             fits |= Q(**{f"{field}__{lookup}": text})
-        found = list(thing.existing().filter(fits).order_by(key)[:MOST_OFFERED])
+        found = list(thing.all.filter(fits).order_by(key)[:MOST_OFFERED])
         if found:
             return [Found(str(one.pk), str(getattr(one, key)), str(one)) for one in found]
     return []
@@ -78,12 +87,15 @@ def _existing(thing: Thing, pks: set[str]) -> Iterable[models.Model]:
         return []
 
 
-def named_in_url(arguments: dict[str, object]) -> models.Model | None:
-    """The object that a URL names by its arguments, whether or not anybody may see it."""
-    for thing in things.values():
-        if thing.argument in arguments:
-            key = arguments[thing.argument]
-            return thing.existing().filter(**{thing.known_by[0]: key}).first()
+def named_in_url(route: str, arguments: Mapping[str, object]) -> models.Model | None:
+    """The object that a URL names, the innermost of several, whether or not anybody may see it."""
+    naming = ((start, thing) for thing in things.values() for start in thing.named_in)
+    fits = [(start, thing) for start, thing in naming if route.startswith(start)]
+    for start, thing in sorted(fits, key=lambda fit: len(fit[0]), reverse=True):
+        argument = ARGUMENT.findall(start)[-1]
+        field = argument if argument in IDS else thing.known_by[0]
+        if found := thing.all.filter(**{field: arguments[argument]}).first():
+            return found
     return None
 
 

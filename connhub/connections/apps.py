@@ -12,11 +12,11 @@ class ConnectionsConfig(AppConfig):
         from connhub.audit.things import Thing, things
         from connhub.sharing import kinds, roles
 
-        from . import expiry, policies
+        from . import expiry, listing, policies
         from .connect_links.validity import withdraw_of
         from .endings import SOURCES
         from .login_users import forget
-        from .models import Connection
+        from .models import Connection, ConnectLink
 
         permissions.relations[Connection] = {
             Who.ITS_ADMIN: roles.is_admin,
@@ -24,7 +24,7 @@ class ConnectionsConfig(AppConfig):
         }
         permissions.states[Connection] = policies.state_of
 
-        context.counted["connections:list"] = lambda request: Connection.objects.visible_to(
+        context.counted[listing.URL_NAME] = lambda request: Connection.objects.visible_to(
             request.user
         )
         expiry.sources[:0] = SOURCES
@@ -45,4 +45,15 @@ class ConnectionsConfig(AppConfig):
                 listing="connections:list",
             )
         )
-        things["connection"] = Thing(Connection.objects.live, ("link_name", "name"), "link_name")
+        things["connection"] = Thing(
+            Connection.objects.live,
+            ("link_name", "name"),
+            named_in=[
+                "connections/<slug:link_name>/",
+                "connections/<slug:key>/share/",
+                "integrations/<slug:slug>/connections/<slug:link_name>/",
+                "profile/sign-ins/<slug:link_name>/",
+            ],
+            ever=Connection.objects.all,
+        )
+        things["connectlink"] = Thing(ConnectLink.objects.all, named_in=["connect/<uuid:pk>/"])

@@ -100,9 +100,11 @@ def _require_person_may(attempt: Authorization, connection: Connection, by: User
         raise AuthorizationFailed("You may no longer connect in this environment.", connection)
 
 
-def locked(by: Actor) -> Actor:
-    """They as they are now, until the commit. Raises: PermissionDenied, LinkDead."""
-    return validity.locked(by) if isinstance(by, ConnectLink) else people.locked(by)
+def locked(by: Actor, connection: Connection) -> tuple[Actor, Connection]:
+    """Both as they are now, until the commit. Raises: PermissionDenied, LinkDead."""
+    if isinstance(by, ConnectLink):
+        return validity.locked(by)
+    return people.locked(by), Connection.objects.locked(connection.pk)
 
 
 @transaction.atomic

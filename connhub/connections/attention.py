@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Window
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.models import Event
-from connhub.sharing import roles
 
 from .models import Connection, Credential, Status
 
@@ -29,15 +28,15 @@ class Attention:
 
 def needing_attention(user: User) -> QuerySet[Connection]:
     """What only a person can put right, worst first."""
-    mine = roles.administered_by(user, Connection)
-    failing = Connection.objects.live().filter(mine, status__gte=Status.FAILING, disabled_at=None)
+    mine = Connection.objects.administered_by(user)
+    failing = mine.filter(status__gte=Status.FAILING, disabled_at=None)
     return failing.order_by("-status", "link_name")
 
 
 def attention_for(user: User) -> Attention | None:
     """The banner's words for this person; None if nothing needs them."""
-    found = needing_attention(user)
-    connection = found.select_related("service").first()
+    found = needing_attention(user).select_related("service")
+    connection = found.annotate(total=Window(Count("pk"))).first()
     if connection is None:
         return None
     own = Credential.objects.own().filter(connection=connection, status=connection.status)
@@ -46,7 +45,7 @@ def attention_for(user: User) -> Attention | None:
     is_lost = connection.status == Status.RECONNECT_NEEDED
     flows = connection.steps.aggregate(flows=Count("flow", distinct=True))["flows"]
     return Attention(
-        total=found.count(),
+        total=connection.total,
         connection=connection,
         environment=credential.environment if credential else None,
         since=lost.at if lost and is_lost else None,

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
-from connhub.audit.log import record
+from connhub.audit.log import Entry, record, record_all
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 from connhub.vault.keyring import CantOpen, digest
@@ -226,11 +226,13 @@ def _take_unnamed(
 def _take(**which: Any) -> Authorization | None:
     """The newest such attempt, which is thereby used up."""
     found = (
-        Authorization.objects.select_for_update(of=("self",))
+        Authorization.objects.select_for_update(of=("self",), no_key=True)
         .select_related(
             *("connection__service", "connection__auth_method", "connection__oauth_app"),
             *("environment", "user", "link__made_by", "link__environment"),
         )
+        # Where it goes is read once, so that what is checked is what is asked.
+        .prefetch_related("connection__settings", "connection__service__endpoints")
         .filter(grant=None, **which)
         .order_by("-expires_at")
         .first()
@@ -278,7 +280,8 @@ def give_back(attempt: Authorization, secrets: Mapping[str, str], *, by: User | 
 
     Not once the address is another than the tokens came from: they go nowhere else.
     """
-    connection = with_changes(Connection.objects.get(pk=attempt.connection_id), attempt.pending)
+    whole = Connection.objects.select_related("service", "auth_method", "oauth_app")
+    connection = with_changes(whole.get(pk=attempt.connection_id), attempt.pending)
     is_moved = attempt.destination != destination_of(connection, attempt.environment)
     if is_moved or "parameters" in attempt.pending:
         return
@@ -289,8 +292,7 @@ def give_back(attempt: Authorization, secrets: Mapping[str, str], *, by: User | 
 
 @transaction.atomic
 def _keep(attempt: Authorization, granted: Granted, by: Actor) -> Credential | None:
-    connection = Connection.objects.locked(attempt.connection_id)
-    by = locked(by)
+    by, connection = locked(by, attempt.connection)
     require_may(attempt, connection, by)
     credential = None
     if is_another(replaced_by(attempt, connection), granted.account):
@@ -334,9 +336,16 @@ def replaced_by(attempt: Authorization, connection: Connection) -> Credential | 
 
 
 def settle(
-    attempt: Authorization, connection: Connection, granted: Granted, by: Actor
+    attempt: Authorization,
+    connection: Connection,
+    granted: Granted,
+    by: Actor,
+    *said: Entry,
 ) -> Credential:
-    """Make what an attempt brought, and what waited for it, true of a locked connection."""
+    """Make what an attempt brought, and what waited for it, true of a locked connection.
+
+    That goes on record after what is `said` of it already.
+    """
     person = by if isinstance(by, User) else None
     fields = apply(
         connection, attempt.pending, attempt.environment, by=person, account=granted.account
@@ -349,12 +358,12 @@ def settle(
     credential = keep(connection, granted, environment=attempt.environment, by=by, user=owner)
     if not owner:
         connection.move_on()
-    record(
+    done = Entry(
         "connection.user_connected" if owner else "connection.connected",
-        by=by,
-        on=connection,
-        fields=fields,
-        detail={"scopes": granted.scopes, "environment": str(attempt.environment or "all")}
+        connection,
+        fields,
+        {"scopes": granted.scopes, "environment": str(attempt.environment or "all")}
         | ({"user": owner.email} if owner else {}),
     )
+    record_all([*said, done], by=by)
     return credential

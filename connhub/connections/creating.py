@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
 from connhub.services.models import AuthMethod
@@ -104,6 +105,7 @@ def create(
         granted = obtain(method, details.parameters, details.secrets, details.scopes)
     brought = [taken.get(own.environment) or _obtain(method, own, details) for own in owns]
     with transaction.atomic():
+        by = people.locked(by)
         if inside:
             inside.lock(by=by)
         connection = lifecycle.create(

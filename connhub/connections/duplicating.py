@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from django.db import transaction
 
 from connhub.accounts.models import User
-from connhub.accounts.permissions import require
+from connhub.accounts.people import require_now
 from connhub.audit.log import Entry, record_all
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
@@ -34,7 +34,7 @@ def duplicate(connection: Connection, *, name: str, link_name: str, by: User) ->
         BadLinkName: the link name is malformed or reserved.
         LinkNameTaken: the link name belongs to another connection, perhaps a deleted one.
     """
-    require(by, "connection.duplicate", connection)
+    by = require_now(by, "connection.duplicate", connection)
     if not is_link_name(link_name):
         raise BadLinkName
     made = insert(connection.auth_method, _details(connection, name), link_name, by)

@@ -145,7 +145,7 @@ def _take_in(
     environment: Environment | None,
     seen: int | None,
 ) -> None:
-    connection = locked_for(by, "connection.reconnect", connection, seen=seen)
+    by, connection = locked_for(by, "connection.reconnect", connection, seen=seen)
     require_may_connect(by, connection, environment)
     require_all(connection, given)
     keep_anew(connection, granted, environment=environment, by=by, fields=given)
@@ -159,7 +159,7 @@ def _edit(
     tokens: Granted | None,
     seen: int | None,
 ) -> dict[str, Any]:
-    connection = locked_for(by, "connection.edit", connection, seen=seen)
+    by, connection = locked_for(by, "connection.edit", connection, seen=seen)
     changed = _change_words(connection, details)
     pending: dict[str, Any] = {}
     if connection.login_user != details.login_user:
@@ -268,7 +268,11 @@ def _new_secrets(
     kind = METHODS[connection.auth_method.kind]
     rescoped = kind.has_scopes and set(details.scopes) != set(connection.scopes)
     changed = moved + list(given) + (["scopes"] if rescoped else [])
-    credential = _live_in(connection, stored.environment).select_for_update(of=("self",)).first()
+    credential = (
+        _live_in(connection, stored.environment)
+        .select_for_update(of=("self",), no_key=True)
+        .first()
+    )
     is_dead = credential is not None and credential.status == Status.RECONNECT_NEEDED
     if kind.connects and is_dead and may(by, "environment.connect_in", stored.environment):
         changed.append("token")

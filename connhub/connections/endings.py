@@ -15,12 +15,11 @@ from .models import Connection, Credential, Rotation
 
 
 def _seen(user: User, mine: bool, path: str = "") -> Q:
-    """The condition on the connection that `path` leads to; a super admin's takes no list of them."""
+    """The condition on the connection that `path` leads to."""
     live = Q(**{f"{path}deleted_at": None, f"{path}login_user": False})
     if user.is_super_admin and not mine:
         return live
-    own = Connection.objects.filter(roles.administered_by(user, Connection)).order_by()
-    return live & Q(**{f"{path}pk__in": own.values("pk")})
+    return live & roles.administers(user, Connection, of=f"{path}pk")
 
 
 def _credentials(user: User, mine: bool) -> QuerySet[Credential]:

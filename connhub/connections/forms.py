@@ -1,7 +1,6 @@
 """What a person types about a connection, cleaned; saving it is the operations' business."""
 
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, Self
 
 from django import forms
@@ -11,12 +10,14 @@ from django.utils.functional import cached_property
 
 from connhub.accounts.models import Environment
 from connhub.forms import NO_CONTROLS, Described, EndDateField, Switch
-from connhub.services.models import AuthMethod, OAuthApp, Service
+from connhub.services.models import AuthMethod, OAuthApp
 
+from . import unused
 from .auth import is_interactive
 from .credential_form import PARAMETER, SECRET, CredentialForm, prefix_of
 from .fields import form_field
 from .lifecycle import BadLinkName, Details
+from .listing import Choices
 from .models import LINK_NAME, AccessMode, Connection, ConnectionQuerySet, Status, is_link_name
 from .tagging import LONGEST, MOST, BadTags, parsed
 from .versioned_form import VersionedForm
@@ -34,7 +35,6 @@ MODES = [
         Described("Proxy and credentials", "Flows may also fetch the secret."),
     ),
 ]
-FILTERS = ("q", "show", "service", "status", "environment", "tag", "owner", "integration")
 SHOW = [("mine", "Created by me"), ("shared", "Shared with me")]
 
 
@@ -51,31 +51,33 @@ class FilterForm(forms.Form):
     tag = forms.CharField(required=False, max_length=40)
     owner = forms.IntegerField(required=False, min_value=1, max_value=2**31)
     integration = forms.SlugField(required=False, max_length=50)
+    unused = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, choices=unused.CHOICES
+    )
     sort = forms.ChoiceField(
         required=False, choices=[(name, name) for name in ("name", "status", "created", "modified")]
     )
 
     def __init__(
-        self, *args: Any, services: Iterable[Service], environments: Iterable[Environment]
+        self, query: QueryDict, choices: Choices, environments: Iterable[Environment]
     ) -> None:
-        super().__init__(*args)
-        self.services = services
-        for name, offered in (("service", services), ("environment", environments)):
+        super().__init__(query)
+        self.choices = choices
+        offered = {
+            "service": lambda: choices.services,
+            "environment": lambda: [(place.slug, place.name) for place in environments],
+        }
+        for name, choices_of in offered.items():
             field = self.fields[name]
             assert isinstance(field, forms.ChoiceField)
-            field.choices = partial(_slugs, offered)
+            field.choices = choices_of
 
     @classmethod
     def over(
-        cls, query: QueryDict, connections: ConnectionQuerySet, *, environments: Any = None
+        cls, query: QueryDict, connections: ConnectionQuerySet, environments: Any = None
     ) -> Self:
         """As a URL's query has it, with the services of these connections to choose from."""
-        services = Service.objects.filter(pk__in=connections.values("service"))
-        return cls(
-            query,
-            services=services.only("slug", "name"),
-            environments=environments or Environment.objects.all(),
-        )
+        return cls(query, Choices(connections), environments or Environment.objects.all())
 
     @cached_property
     def wanted(self) -> dict[str, Any]:
@@ -91,10 +93,6 @@ class ReadinessForm(FilterForm):
     """The readiness board's filters; with `gaps` only what is missing or doesn't work is shown."""
 
     gaps = forms.ChoiceField(required=False, choices=[("1", "Only gaps")])
-
-
-def _slugs(offered: Iterable[Service | Environment]) -> list[tuple[str, str]]:
-    return [(thing.slug, thing.name) for thing in offered]
 
 
 class NameForm(forms.Form):

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from connhub.accounts import people
 from connhub.accounts.models import User
-from connhub.audit.log import record
+from connhub.audit.log import Entry, record
 from connhub.errors import Refusal
 from connhub.vault.keyring import CantOpen, digest
 
@@ -51,8 +51,8 @@ def accept(attempt: Authorization, *, by: User, session_key: str) -> Credential:
     Raises:
         NotWaiting: it was answered already, its time is over, or `by` may not any more.
     """
-    connection = Connection.objects.locked(attempt.connection_id)
     by = people.locked(by)
+    connection = Connection.objects.locked(attempt.connection_id)
     attempt = _take(waiting(by, session_key).filter(pk=attempt.pk))
     try:
         require_may(attempt, connection, by)
@@ -60,13 +60,9 @@ def accept(attempt: Authorization, *, by: User, session_key: str) -> Credential:
     except (AuthorizationFailed, CantOpen):
         raise NotWaiting from None
     before = replaced_by(attempt, connection)
-    record(
-        "connection.account_changed",
-        by=by,
-        on=connection,
-        detail={"account": attempt.account, "before": before.account if before else ""},
-    )
-    return settle(attempt, connection, granted, by)
+    accounts = {"account": attempt.account, "before": before.account if before else ""}
+    changed = Entry("connection.account_changed", connection, detail=accounts)
+    return settle(attempt, connection, granted, by, changed)
 
 
 @transaction.atomic
@@ -77,23 +73,25 @@ def decline(attempt: Authorization, *, by: User, session_key: str) -> None:
 
 def forget_expired() -> None:
     """Destroy the grants that nobody said yes to in time, and tell their providers."""
-    forget(Authorization.objects.filter(expires_at__lt=timezone.now()), by=None)
+    over = Authorization.objects.filter(grant__isnull=False, expires_at__lt=timezone.now())
+    forget(over, by=None)
 
 
 @transaction.atomic
 def forget(attempts: QuerySet[Authorization], *, by: User | None) -> None:
-    """Destroy those of the attempts that hold a grant, and tell their providers."""
-    held = attempts.filter(grant__isnull=False).select_related(
+    """Destroy the attempts, and tell the providers of the grants that some of them hold."""
+    whole = attempts.select_related(
         "user", "connection__service", "connection__auth_method", "environment"
     )
-    for attempt in held.select_for_update(of=("self",)).order_by("pk"):
+    for attempt in whole.select_for_update(of=("self",), no_key=True).order_by("pk"):
         Authorization.objects.filter(pk=attempt.pk).delete()
-        _discard(attempt, by)
+        if attempt.grant:
+            _discard(attempt, by)
 
 
 def _take(found: QuerySet[Authorization]) -> Authorization:
     """The one that was found, which is thereby used up. Raises: NotWaiting."""
-    attempt = found.select_for_update(of=("self",)).first()
+    attempt = found.select_for_update(of=("self",), no_key=True).first()
     if attempt is None:
         raise NotWaiting
     Authorization.objects.filter(pk=attempt.pk).delete()

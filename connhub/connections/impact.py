@@ -11,7 +11,6 @@ from django.db.models import (
     Count,
     Exists,
     IntegerField,
-    Max,
     OuterRef,
     QuerySet,
     Sum,
@@ -23,9 +22,9 @@ from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
 
+from .called import Total, first_day, totals
 from .models import Connection
 
-DAYS = 30
 RECENT = timedelta(days=7)
 NAMED = 5
 
@@ -64,7 +63,6 @@ class Impact:
     people: int
     calls: list[Calls]
     last_used_at: datetime | None
-    must_type: bool
 
     @property
     def call_count(self) -> int:
@@ -75,32 +73,26 @@ class Impact:
 
 
 def impact_of(connection: Connection, by: User) -> Impact:
-    """Who and what depends on the connection; what `by` may not see is counted, not named.
-
-    `must_type` says that the highest environment used it in the last 7 days, so that the link
-    name has to be typed before it is broken.
-    """
+    """Who and what depends on the connection; what `by` may not see is counted, not named."""
     calls = _calls(connection)
     last = [each.last_at for each in calls if each.last_at]
-    highest = calls[-1].last_at
     return Impact(
         affected=list(_affected(connection, by)),
         people=_people(connection),
         calls=[each for each in calls if each.count],
         last_used_at=max(last, default=None),
-        must_type=highest is not None and highest > timezone.now() - RECENT,
     )
 
 
 def used_lately(connections: Iterable[Connection]) -> set[int]:
-    """The keys of those whose link name would have to be typed, in two queries however many."""
+    """The keys of those that the highest environment used in the last 7 days, in two queries.
+
+    Their link name has to be typed before they are broken.
+    """
     highest = Environment.objects.order_by("position").last()
-    used = Connection.objects.filter(
-        pk__in=[connection.pk for connection in connections],
-        call_days__environment=highest,
-        call_days__last_at__gt=timezone.now() - RECENT,
-    )
-    return set(used.values_list("pk", flat=True))
+    lately = {"environment": highest, "last_at__gt": timezone.now() - RECENT}
+    ids = [connection.pk for connection in connections]
+    return {pk for (pk,) in totals("connection_id", connection__in=ids, **lately)}
 
 
 def _affected(connection: Connection, by: User) -> Iterator[Affected]:
@@ -148,15 +140,9 @@ def _people(connection: Connection) -> int:
 
 def _calls(connection: Connection) -> list[Calls]:
     """By environment, lowest first."""
-    since = timezone.localdate() - timedelta(days=DAYS - 1)
-    by_environment = {
-        environment: (ok + failed, last)
-        for environment, ok, failed, last in connection.call_days.filter(day__gte=since)
-        .values_list("environment")
-        .annotate(Sum("ok"), Sum("failed"), Max("last_at"))
-        .order_by()
-    }
+    found = totals("environment", connection=connection, day__gte=first_day())
     return [
-        Calls(stage, *by_environment.get(stage.pk, (0, None)))
+        Calls(stage, total.calls, total.last_at)
         for stage in Environment.objects.all()
+        for total in [found.get((stage.pk,), Total())]
     ]

@@ -29,7 +29,7 @@ def keep(
     its secret is over.
     """
     theirs = connection.credentials.filter(user=user).select_related("rotation").order_by("pk")
-    by_place = {c.environment_id: c for c in theirs.select_for_update(of=("self",))}
+    by_place = {c.environment_id: c for c in theirs.select_for_update(of=("self",), no_key=True)}
     place = environment.pk if environment else None
     if place not in by_place:
         by_place[place] = Credential(connection=connection, environment=environment, user=user)
@@ -37,22 +37,27 @@ def keep(
     if not credential._state.adding and hasattr(credential, "rotation"):
         credential.rotation.delete()
         credential.rotation_ended = True
+    fill(credential, granted)
+    credential.connected_at = timezone.now()
+    credential.connected_by = by if isinstance(by, User) else None
+    credential.save()
+    if connection.take_worst(by_place.values()):
+        connection.save(update_fields=["status"])
+    return credential
+
+
+def fill(credential: Credential, granted: Granted) -> None:
+    """Seal what was granted in place of all that a locked credential held; the caller saves it."""
     credential.payload.put(granted.secrets)
     credential.status = Status.CONNECTED
     credential.account = granted.account
     credential.scopes_granted = granted.scopes
-    credential.connected_at = timezone.now()
-    credential.connected_by = by if isinstance(by, User) else None
     credential.expires_at, credential.renewable = granted.expires_at, granted.renewable
     credential.fence += 1
     credential.lease_until = credential.intent_version = credential.next_refresh_at = None
     credential.retried, credential.refresh_failures, credential.last_error = False, 0, ""
     credential.tested_at, credential.test_report = None, {}
     credential.ends_at, credential.certificate_ends_at = granted.ends_at, None
-    credential.save()
-    if connection.take_worst(by_place.values()):
-        connection.save(update_fields=["status"])
-    return credential
 
 
 def keep_anew(

@@ -11,6 +11,7 @@ from django.db.models import PROTECT
 from django.urls import reverse
 from django.utils import timezone
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
 from connhub.audit.log import record
@@ -94,8 +95,7 @@ def create(
         ConnectFailed: the service gave no token.
         LoginUserNotOffered: the auth method can't use the credentials of login users.
     """
-    require(by, "connection.create")
-    require(by, "environment.connect_in", environment)
+    _require_may(by, environment)
     if not is_link_name(link_name):
         raise BadLinkName
     if details.login_user:
@@ -107,6 +107,11 @@ def create(
     return _create(method, details, link_name, by, environment, granted)
 
 
+def _require_may(by: User, environment: Environment | None) -> None:
+    require(by, "connection.create")
+    require(by, "environment.connect_in", environment)
+
+
 @transaction.atomic
 def _create(
     method: AuthMethod,
@@ -116,6 +121,8 @@ def _create(
     environment: Environment | None,
     granted: Granted | None,
 ) -> Connection:
+    by = people.locked(by)
+    _require_may(by, environment)
     kept = None if is_interactive(method) else granted
     status = Status.CONNECTED if kept else Status.NOT_CONNECTED
     connection = insert(method, details, link_name, by, status=status)
@@ -198,7 +205,7 @@ def rename(connection: Connection, *, to: str, by: User, seen: int | None = None
 
     Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
     """
-    connection = locked_for(by, "connection.rename", connection, seen=seen)
+    by, connection = locked_for(by, "connection.rename", connection, seen=seen)
     connection.name = to
     connection.move_on("name")
     record("connection.renamed", by=by, on=connection, fields=["name"])
@@ -210,7 +217,7 @@ def set_disabled(connection: Connection, disabled: bool, *, by: User) -> None:
 
     Raises: PermissionDenied, DeletedMeanwhile.
     """
-    connection = locked_for(by, "connection.disable", connection)
+    by, connection = locked_for(by, "connection.disable", connection)
     if disabled == bool(connection.disabled_at):
         return
     connection.disabled_at = timezone.now() if disabled else None
@@ -238,7 +245,7 @@ def revoke(
         NothingToRevoke: it was never connected, or is revoked already.
         DeletedMeanwhile: it is gone.
     """
-    connection = locked_for(by, "connection.revoke", connection)
+    by, connection = locked_for(by, "connection.revoke", connection)
     own = connection.lock_own()
     live = [c for c in own if c.payload and _is_in(c, environment)]
     is_open = connection.login_user and connection.status != Status.REVOKED and not environment
@@ -277,7 +284,7 @@ def delete(connection: Connection, *, by: User, later: bool = False) -> None:
         StillInUse: flow steps, data objects or functions use it; the refusal lists them.
         DeletedMeanwhile: it is gone already.
     """
-    connection = locked_for(by, "connection.delete", connection)
+    by, connection = locked_for(by, "connection.delete", connection)
     if refusal := still_in_use(connection, by):
         raise refusal
     own = connection.lock_own()

@@ -4,7 +4,7 @@ import re
 
 LINK_NAME = r"^[a-z][a-z0-9_]{0,49}$"
 # They stand where a link name stands in URLs.
-RESERVED = frozenset({"new", "export", "import", "deleted", "tests"})
+RESERVED = frozenset({"new", "export", "import", "deleted", "tests", "unused"})
 
 
 def is_link_name(text: str) -> bool:

@@ -3,28 +3,30 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import datetime
+from functools import cached_property
 
 from django.db.models import (
     Aggregate,
+    BooleanField,
     Count,
-    Exists,
+    ExpressionWrapper,
     Max,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
-    Sum,
     Value,
 )
 from django.db.models.functions import Lower
-from django.utils import timezone
 
+from connhub import caching
 from connhub.accounts.models import Environment, User
-from connhub.paging import Order, Page, page
+from connhub.paging import MOST_COUNTED, Order, Page, page
+from connhub.row_by_row import there_is
 from connhub.sharing import roles
 
+from .called import DAYS, SOURCES, first_day, related, totals
 from .models import (
     Connection,
     ConnectionQuerySet,
@@ -36,8 +38,13 @@ from .models import (
     learn_places,
 )
 from .tagging import HasTag
+from .unused import unused_for
 
-DAYS = 30
+URL_NAME = "connections:list"
+FILTERS = (
+    *("q", "show", "service", "status", "environment", "tag", "owner", "integration"),
+    "unused",
+)
 ORDERS = {
     "name": Order("name", Lower("name"), "link_name"),
     "status": Order("status, worst first", "status", "link_name", descending=True),
@@ -119,16 +126,20 @@ def stages(connection: Connection, environments: list[Environment]) -> list[Stag
 def uses(ids: list[int], user: User) -> dict[int, Use]:
     """By connection, in one query however many."""
     found = Connection.objects.filter(pk__in=ids).order_by()
-    administered = roles.administered(user, Connection).filter(pk=OuterRef("pk"))
     return {
-        pk: Use(objects or 0, (flows or 0) + (functions or 0), last, may_administer)
-        for pk, objects, flows, functions, last, may_administer in found.values_list(
+        pk: Use(
+            objects or 0,
+            (flows or 0) + (functions or 0),
+            max(filter(None, last), default=None),
+            may_administer,
+        )
+        for pk, objects, flows, functions, *last, may_administer in found.values_list(
             "pk",
             _of_each("data_objects", Count("pk")),
             _of_each("steps", Count("flow", distinct=True)),
             _of_each("functions", Count("pk")),
-            _of_each("call_days", Max("last_at")),
-            Exists(administered),
+            *(_of_each(source, Max("last_at")) for source in SOURCES),
+            ExpressionWrapper(roles.administers(user, Connection), BooleanField()),
         )
     }
 
@@ -150,69 +161,105 @@ def admins(ids: list[int]) -> dict[int, list[Admin]]:
 def _of_each(relation: str, aggregate: Aggregate) -> Subquery:
     """An aggregate over what points at a connection, without joining it to anything else."""
     mine = (
-        _related(relation).objects.filter(connection=OuterRef("pk")).order_by().values("connection")
+        related(relation).objects.filter(connection=OuterRef("pk")).order_by().values("connection")
     )
     return Subquery(mine.annotate(found=aggregate).values("found"))
 
 
-def _related(relation: str) -> Any:
-    """The model above, in another room, that points at a connection."""
-    return getattr(Connection, relation).rel.related_model
-
-
 def _calls(ids: list[int]) -> dict[int, list[int]]:
     """By connection: calls on each of the last 30 days, oldest first."""
-    first = timezone.localdate() - timedelta(days=DAYS - 1)
-    by_day: dict[int, list[int]] = defaultdict(lambda: [0] * DAYS)
-    grouped = (
-        _related("call_days")
-        .objects.filter(connection__in=ids, day__gte=first)
-        .values_list("connection_id", "day")
-        .annotate(calls=Sum("ok") + Sum("failed"))
-        .order_by()
-    )
-    for pk, day, calls in grouped:
+    first = first_day()
+    days: dict[int, list[int]] = defaultdict(lambda: [0] * DAYS)
+    for (pk, day), total in totals(
+        "connection_id", "day", connection__in=ids, day__gte=first
+    ).items():
         if 0 <= (place := (day - first).days) < DAYS:
-            by_day[pk][place] = calls
-    return by_day
+            days[pk][place] = total.calls
+    return days
 
 
-def calls_by_day(connection: Connection) -> list[dict]:
-    """The last 30 days, each with how many calls went well and how many failed."""
-    today = timezone.localdate()
-    found: dict[date, tuple[int, int]] = {
-        day: (ok, failed)
-        for day, ok, failed in connection.call_days.filter(day__gt=today - timedelta(days=DAYS))
-        .values_list("day")
-        .annotate(Sum("ok"), Sum("failed"))
-        .order_by()
-    }
-    days = (today - timedelta(days=back) for back in range(DAYS - 1, -1, -1))
-    return [
-        {"day": day, "ok": ok, "failed": failed}
-        for day in days
-        for ok, failed in [found.get(day, (0, 0))]
-    ]
+class Choices:
+    """What the filters offer, value with label: services and owners of what a person sees.
+
+    Of very many, what was found is good for some minutes: `kept_as` is the name it is kept under.
+    """
+
+    def __init__(self, visible: ConnectionQuerySet, kept_as: str = "") -> None:
+        self.visible, self.kept_as = visible, kept_as
+
+    @cached_property
+    def services(self) -> list[tuple[str, str]]:
+        return _by_label({(slug, name) for slug, name, _, _ in self._pairs})
+
+    @cached_property
+    def owners(self) -> list[tuple[int, str]]:
+        return _by_label({(pk, name) for _, _, pk, name in self._pairs if pk})
+
+    @cached_property
+    def _pairs(self) -> list[tuple]:
+        """Services with owners as they occur together: what a person sees is gathered once."""
+        if self.kept_as and (kept := caching.recall(self.kept_as)) is not None:
+            return kept
+        owner = ("created_by", "created_by__name")
+        pairs = self.visible.values_list("service__slug", "service__name", *owner)
+        found = list(pairs.order_by().distinct())
+        if self.kept_as:
+            caching.remember(self.kept_as, found)
+        return found
+
+
+class Seen:
+    """The connections that a person sees, or only their own, asked for as fits how many they are.
+
+    `number` is how many the person sees, counted no further than MOST_COUNTED.
+    """
+
+    def __init__(self, user: User, number: int, *, only_own: bool = False) -> None:
+        self.user, self.number = user, number
+        self.visible_to = Connection.objects.visible_to
+        if only_own:
+            self.visible_to = Connection.objects.administered_by
+        very_many = number > MOST_COUNTED
+        self.has_many = very_many and not user.is_super_admin
+        kept_as = f"choices:{user.pk}:{user.role}" if very_many and not only_own else ""
+        self.choices = Choices(self.visible_to(user), kept_as)
+
+    def narrowed(self, wanted: Mapping) -> ConnectionQuerySet:
+        """Those that the filter form says; row by row only what no filter passes over."""
+        row_by_row = self.has_many and not is_filtered(wanted)
+        return filtered(self.visible_to(self.user, row_by_row=row_by_row), wanted, self.user)
+
+
+def _by_label(choices: set[tuple]) -> list[tuple]:
+    return sorted(choices, key=lambda choice: choice[1].casefold())
 
 
 def integrations_for(user: User) -> QuerySet:
     """Those that the person sees, for the filter by integration."""
-    return _related("integrations").objects.visible_to(user)
+    return related("integrations").objects.visible_to(user)
+
+
+def is_filtered(wanted: Mapping) -> bool:
+    return any(wanted.get(name) for name in FILTERS)
 
 
 def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> ConnectionQuerySet:
     """Narrowed by what the filter form says (its cleaned data)."""
     if text := wanted.get("q"):
-        queryset = queryset.filter(Q(name__icontains=text) | Q(link_name__icontains=text))
+        text = text.lower()  # as the index has the names
+        queryset = queryset.alias(lower_name=Lower("name")).filter(
+            Q(lower_name__contains=text) | Q(link_name__contains=text)
+        )
     if service := wanted.get("service"):
         queryset = queryset.filter(service__slug=service)
     if status := wanted.get("status"):
         queryset = queryset.filter(status=status)
     if environment := wanted.get("environment"):
         place = Q(environment__slug=environment) | Q(environment=None)
-        serving = Credential.objects.own().filter(place).values("connection")
-        open_there = Q(login_user=True, pk__in=Settings.objects.filter(place).values("connection"))
-        queryset = queryset.filter(Q(pk__in=serving) | open_there)
+        of_it = Q(place, connection=OuterRef("pk"))
+        open_there = Q(there_is(Settings.objects.filter(of_it)), login_user=True)
+        serving = Q(there_is(Credential.objects.own().filter(of_it)))
+        queryset = queryset.filter(serving | open_there)
     if tag := wanted.get("tag"):
         queryset = queryset.filter(HasTag(tag))
     if owner := wanted.get("owner"):
@@ -220,6 +267,8 @@ def filtered(queryset: ConnectionQuerySet, wanted: Mapping, user: User) -> Conne
     if integration := wanted.get("integration"):
         seen = integrations_for(user).filter(slug=integration)
         queryset = queryset.filter(integrations__in=seen)
+    if days := wanted.get("unused"):
+        queryset = queryset.filter(unused_for(days))
     whose = {"mine": Q(created_by=user), "shared": ~Q(created_by=user)}
     if show := wanted.get("show"):
         queryset = queryset.filter(whose[show])

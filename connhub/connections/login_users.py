@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
-from connhub.audit.log import record
+from connhub.audit.log import record, record_each
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 
@@ -85,6 +85,7 @@ def give_up_all(connection: Connection, *, by: User) -> None:
 @transaction.atomic
 def reopen(connection: Connection, *, by: User) -> None:
     """Let people sign in again to a connection that was revoked. Raises: PermissionDenied."""
+    by = people.locked(by)
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.reconnect", connection)
     if not connection.login_user:
@@ -128,8 +129,8 @@ def _require_may(by: User, connection: Connection) -> None:
 def _keep(
     connection: Connection, granted: Granted, by: User, environment: Environment | None
 ) -> Credential:
-    connection = Connection.objects.locked(connection.pk)
     by = people.locked(by)
+    connection = Connection.objects.locked(connection.pk)
     _require_may(by, connection)
     credential = keep(connection, granted, environment=environment, by=by, user=by)
     record(
@@ -151,8 +152,12 @@ def sign_out(credential: Credential, *, by: User) -> None:
     """
     connection, person = credential.connection, credential.user
     if person != by:
-        require(by, "connection.remove_sign_in", connection)
-    theirs = Credential.objects.of_users().filter(pk=credential.pk).select_for_update(of=("self",))
+        by = people.require_now(by, "connection.remove_sign_in", connection)
+    theirs = (
+        Credential.objects.of_users()
+        .filter(pk=credential.pk)
+        .select_for_update(of=("self",), no_key=True)
+    )
     if person is None or not theirs.exists():
         raise NotSignedIn
     remove(Credential.objects.filter(pk=credential.pk), by=by)
@@ -168,15 +173,13 @@ def end(credentials: QuerySet[Credential], *, of: User, by: User) -> list[Creden
     Raises:
         PermissionDenied: `by` is no super admin.
     """
-    require(by, "account.administer")
+    by = people.require_now(by, "account.administer")
     return _end(credentials.filter(user=of), of, by, later=True)
 
 
 def forget(*, person: User, by: User, **signal: Any) -> None:
     """Destroy all credentials of a person whose account ends, in the transaction that ends it."""
-    attempts = Authorization.objects.filter(user=person)
-    held_grants.forget(attempts, by=by)
-    attempts.delete()
+    held_grants.forget(Authorization.objects.filter(user=person), by=by)
     _end(Credential.objects.filter(user=person), person, by)
 
 
@@ -184,11 +187,8 @@ def _end(
     credentials: QuerySet[Credential], person: User, by: User, *, later: bool = False
 ) -> list[Credential]:
     ended = remove(credentials, by=by, later=later)
-    for credential in ended:
-        record(
-            "connection.user_disconnected",
-            by=by,
-            on=credential.connection,
-            detail={"user": person.email},
-        )
+    whose = {"user": person.email}
+    record_each(
+        "connection.user_disconnected", ((each.connection, [], whose) for each in ended), by=by
+    )
     return ended

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from connhub.accounts import people
 from connhub.accounts.models import User
 from connhub.accounts.permissions import require
 from connhub.audit.models import Event
@@ -39,8 +40,8 @@ class EditedMeanwhile(Refusal):
 
 def locked_for(
     by: User, action: str, connection: Connection, *, seen: int | None = None
-) -> Connection:
-    """The connection, locked until the transaction ends, for `by` to do something to it.
+) -> tuple[User, Connection]:
+    """Both as they are now, locked until the transaction ends, for `by` to do something to it.
 
     `seen` is the version that they looked at.
 
@@ -49,12 +50,13 @@ def locked_for(
         DeletedMeanwhile: it is gone.
         EditedMeanwhile: it is no longer what they looked at; says who did what.
     """
+    by = people.locked(by)
     connection = Connection.objects.locked(connection.pk)
     if connection.deleted_at:
         raise DeletedMeanwhile
     require(by, action, connection)
     require_unchanged(connection, seen)
-    return connection
+    return by, connection
 
 
 def require_unchanged(connection: Connection, seen: int | None) -> None:

@@ -73,21 +73,25 @@ class ConnectionQuerySet(models.QuerySet["Connection"]):
         whoever held the lock.
         """
         whole = self.select_related("service", "auth_method", "oauth_app")
-        return whole.select_for_update(of=("self",)).get(pk=pk)
+        return whole.select_for_update(of=("self",), no_key=True).get(pk=pk)
 
     def named(self, link_names: Iterable[str]):
         """Those of the link names; what is no link name names nothing."""
         return self.filter(link_name__in={name for name in link_names if is_link_name(name)})
 
-    def visible_to(self, user):
+    def visible_to(self, user, *, row_by_row=False):
         """Those the person may see: the ones they administer; all of them for a super admin."""
         if user.is_super_admin:
             return self.live()
-        return self.live().filter(roles.administered_by(user, Connection))
+        return self.administered_by(user, row_by_row=row_by_row)
 
-    def administered_by(self, user):
-        """Those the person may change, test, share and export."""
-        return self.live().filter(roles.administered_by(user, Connection))
+    def administered_by(self, user, *, row_by_row=False):
+        """Those the person may change, test, share and export.
+
+        `row_by_row` is the faster way to a few of very many.
+        """
+        mine = roles.administers if row_by_row else roles.administered_by
+        return self.live().filter(mine(user, Connection))
 
     def for_export(self):
         """With all that a file of connections holds, in a few queries however many.
@@ -230,7 +234,7 @@ class Connection(models.Model):
     def lock_own(self) -> list["Credential"]:
         """Its own credentials with their second slots, locked until the transaction ends."""
         own = self.credentials.own().select_related("rotation").order_by("pk")
-        return list(own.select_for_update(of=("self",)))
+        return list(own.select_for_update(of=("self",), no_key=True))
 
     def take_worst(self, own: Iterable["Credential"]) -> bool:
         """Set the status to the worst of its own credentials', not saved; whether it is another."""

@@ -59,7 +59,7 @@ def give(
     if is_interactive(method) or METHODS[method.kind].connects:
         require(by, "connection.set_environment", connection)
         require_unchanged(connection, seen)
-    require_may_connect(by, connection, environment)
+        require_may_connect(by, connection, environment)
     settings = {"parameters": dict(parameters), "base_url": base_url}
     if is_interactive(method):
         return settings
@@ -95,9 +95,10 @@ def store(
 ) -> None:
     """Put down what an environment has of its own; with nothing granted it is *not connected*.
 
-    Raises: PermissionDenied, DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
+    Raises: PermissionDenied, EachUsersOwn; DeletedMeanwhile, EditedMeanwhile, as `locked_for` does.
     """
-    connection = locked_for(by, "connection.set_environment", connection, seen=seen)
+    by, connection = locked_for(by, "connection.set_environment", connection, seen=seen)
+    require_may_connect(by, connection, environment)
     Settings.objects.bulk_create(
         [Settings(connection=connection, environment=environment, **settings)],
         update_conflicts=True,
@@ -129,7 +130,7 @@ def drop(connection: Connection, environment: Environment, *, by: User) -> None:
         NothingForAll: there is nothing that could take over.
         DeletedMeanwhile: the connection is gone.
     """
-    connection = locked_for(by, "connection.set_environment", connection)
+    by, connection = locked_for(by, "connection.set_environment", connection)
     credentials = connection.lock_own()
     own = [c for c in credentials if c.environment_id == environment.pk]
     places = set(connection.settings.values_list("environment", flat=True))

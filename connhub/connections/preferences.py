@@ -8,6 +8,7 @@ from django.urls import reverse
 
 from connhub.accounts.models import User
 from connhub.errors import Refusal
+from connhub.public_ids import PublicId
 
 MOST_VIEWS = 20
 COLUMNS = {
@@ -33,6 +34,7 @@ class TooManyViews(Refusal):
 class SavedView(models.Model):
     """A filter and sort of the listing that a person gave a name."""
 
+    public_id = PublicId()
     user = models.ForeignKey(User, models.CASCADE, related_name="saved_views")
     name = models.CharField(max_length=40)
     query = models.CharField(max_length=1000)
@@ -82,7 +84,7 @@ def query_of(wanted: Mapping) -> str:
 @transaction.atomic
 def save_view(user: User, name: str, query: str) -> SavedView:
     """Keep it under that name, instead of an older one of the same name. Raises: TooManyViews."""
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     view, _ = SavedView.objects.update_or_create(user=user, name=name, defaults={"query": query})
     if user.saved_views.count() > MOST_VIEWS:
         raise TooManyViews

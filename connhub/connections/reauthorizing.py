@@ -9,8 +9,8 @@ from django.db import transaction
 from django.db.models import Max
 
 from connhub.accounts.models import User
-from connhub.accounts.notifications import NEEDS_ME, tell
-from connhub.accounts.permissions import require
+from connhub.accounts.notifications import NEEDS_ME, Letter, tell_each
+from connhub.accounts.people import require_now
 from connhub.audit.log import record_each
 from connhub.audit.models import Event
 
@@ -29,19 +29,22 @@ def ask(connections: Sequence[Connection], *, person: User, by: User) -> set[int
     Raises:
         PermissionDenied: `by` is no super admin.
     """
-    require(by, "account.administer")
+    by = require_now(by, "account.administer")
     by_admin = _by_admin(connections, person)
     asked = {connection.pk for theirs in by_admin.values() for connection in theirs}
     found = [connection for connection in connections if connection.pk in asked]
     record_each(ASKED, ((each, [], {"user": person.email}) for each in found), by=by, change=False)
-    for admin, theirs in by_admin.items():
-        links = [(str(c), settings.CONNHUB_URL + c.get_absolute_url()) for c in theirs]
-        names = str(theirs[0]) if len(theirs) == 1 else f"{len(theirs)} connections"
-        context = {"person": admin, "before": person, "by": by, "links": links[:LISTED]}
-        context["more"] = max(0, len(links) - LISTED)
-        subject = f"{by} asks you to authorize {names} anew"
-        tell(admin, NEEDS_ME, subject, "connections/reauthorize_letter.txt", context)
+    tell_each(NEEDS_ME, (_letter(admin, theirs, person, by) for admin, theirs in by_admin.items()))
     return asked
+
+
+def _letter(admin: User, connections: Sequence[Connection], person: User, by: User) -> Letter:
+    links = [(str(c), settings.CONNHUB_URL + c.get_absolute_url()) for c in connections]
+    names = str(connections[0]) if len(connections) == 1 else f"{len(connections)} connections"
+    context = {"person": admin, "before": person, "by": by, "links": links[:LISTED]}
+    context["more"] = max(0, len(links) - LISTED)
+    subject = f"{by} asks you to authorize {names} anew"
+    return admin, subject, "connections/reauthorize_letter.txt", context
 
 
 def _by_admin(connections: Sequence[Connection], person: User) -> dict[User, list[Connection]]:

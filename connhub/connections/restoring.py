@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet
 from django.utils import timezone
 
+from connhub.accounts import people
 from connhub.accounts.models import User
 from connhub.accounts.permissions import require
 from connhub.audit.log import record
@@ -40,6 +41,7 @@ def restore(connection: Connection, *, by: User) -> None:
         PermissionDenied: `by` was no admin of it.
         GoneForGood: the 30 days are over.
     """
+    by = people.locked(by)
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.restore", connection)
     if connection.deleted_at is None:

@@ -15,13 +15,16 @@ from .telling import providers as telling
 
 def lock_live(credentials: models.QuerySet[Credential]) -> list[Credential]:
     """Those that hold a secret, locked until the transaction ends, with all it takes to revoke."""
+    return _lock(credentials.filter(payload__isnull=False))
+
+
+def _lock(credentials: models.QuerySet[Credential]) -> list[Credential]:
     return list(
-        credentials.filter(payload__isnull=False)
-        .select_related(
+        credentials.select_related(
             *("connection__service", "connection__auth_method", "connection__oauth_app"),
             *("environment", "user", "rotation"),
         )
-        .select_for_update(of=("self",))
+        .select_for_update(of=("self",), no_key=True)
         .order_by("pk")
     )
 
@@ -87,17 +90,24 @@ def remove(
 
     The caller puts it on record, after this: events are written under a lock that comes last.
     """
-    live = lock_live(credentials)
+    theirs = _lock(credentials)
+    live = [credential for credential in theirs if credential.payload]
     telling.tell([(c, secrets_of(c)) for c in live], by=by, later=later)
-    credentials.delete()
+    _delete(theirs)
     return live
 
 
 def erase(own: list[Credential], *, by: User) -> None:
     """Take a connection's own credentials, all locked with their second slots, away, rows and all."""
     give_back([credential for credential in own if credential.payload], by=by)
-    ids = [credential.pk for credential in own]
-    if any(_rotation_of(credential) for credential in own):
+    _delete(own)
+
+
+def _delete(credentials: list[Credential]) -> None:
+    if not credentials:
+        return
+    ids = [credential.pk for credential in credentials]
+    if any(_rotation_of(credential) for credential in credentials):
         Rotation.objects.filter(credential__in=ids).delete()
     rows = Credential.objects.filter(pk__in=ids)
     # Nothing else hangs on them, so nothing has to be looked for.

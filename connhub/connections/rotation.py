@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
 from connhub.audit.log import record
@@ -22,7 +23,7 @@ from .auth import METHODS, is_interactive
 from .auth.base import Granted
 from .connecting import given_back_unless_kept, obtain
 from .editing import EachUsersOwn, SecretAskedAgain, asked_of
-from .keeping import keep
+from .keeping import fill
 from .models import Connection, Credential, Rotation
 from .reports import Report
 from .revocation import secrets_of
@@ -108,11 +109,11 @@ def _give(
 ) -> None:
     connection = _locked(connection, environment, by)
     credential = _live(connection, environment)
-    if there := getattr(credential, "rotation", None):
-        if there.is_in_grace:
-            raise OldValueKept
-        there.delete()
-    _fill(credential, granted, Phase.NEXT, stored_at=timezone.now(), stored_by=by)
+    rotation = getattr(credential, "rotation", None) or Rotation(credential=credential)
+    if rotation.is_in_grace:
+        raise OldValueKept
+    rotation.fill(granted, Phase.NEXT, stored_at=timezone.now(), stored_by_id=by.pk)
+    rotation.save()
     _record("connection.next_secret_given", connection, environment, by, granted.secrets)
 
 
@@ -129,7 +130,7 @@ def test(connection: Connection, *, by: User, environment: Environment | None = 
     if not testing.has_test(connection.service):
         raise testing.NoTest
     require_open(connection)
-    rotation = _waiting(connection, environment)
+    rotation = _waiting(going_on(connection, environment))
     stored = settings_for(connection, environment)
     report = testing.run(
         connection.service,
@@ -178,8 +179,11 @@ def switch(
         NoNextValue: there is none, or it became another one meanwhile.
         ConnectFailed: the service gave no token for it; nothing was changed.
     """
+    if not METHODS[connection.auth_method.kind].connects:
+        _switch(connection, None, None, by, environment, grace)
+        return
     _require_may(connection, environment, by)
-    rotation = _waiting(connection, environment)
+    rotation = _waiting(going_on(connection, environment))
     waiting = _opened(rotation)
     parameters = settings_for(connection, environment).parameters
     typed = _typed(connection, waiting)
@@ -193,18 +197,21 @@ def switch(
 @transaction.atomic
 def _switch(
     connection: Connection,
-    rotation: Rotation,
-    granted: Granted,
+    asked_with: Rotation | None,
+    granted: Granted | None,
     by: User,
     environment: Environment | None,
     grace: timedelta,
 ) -> None:
     connection = _locked(connection, environment, by)
-    now = _waiting(connection, environment)
-    if (now.pk, now.slot_version) != (rotation.pk, rotation.slot_version):
+    own = connection.lock_own()
+    rotation = _waiting(_slot_among(own, environment))
+    now = (rotation.pk, rotation.slot_version)
+    if asked_with and now != (asked_with.pk, asked_with.slot_version):
         raise NoNextValue
+    granted = granted or _opened(rotation)
     until = timezone.now() + grace
-    _exchange(connection, now, granted, Phase.OLD, grace_ends_at=until)
+    _exchange(connection, own, rotation, granted, Phase.OLD, grace_ends_at=until)
     _record("connection.secret_switched", connection, environment, by, granted.secrets)
 
 
@@ -217,11 +224,12 @@ def roll_back(connection: Connection, *, by: User, environment: Environment | No
         NoOldValue: its grace time is over, or it was destroyed.
     """
     connection = _locked(connection, environment, by)
-    rotation = going_on(connection, environment)
+    own = connection.lock_own()
+    rotation = _slot_among(own, environment)
     if rotation is None or rotation.phase != Phase.OLD:
         raise NoOldValue
     old = _opened(rotation)
-    _exchange(connection, rotation, old, Phase.NEXT)
+    _exchange(connection, own, rotation, old, Phase.NEXT)
     _record("connection.secret_rolled_back", connection, environment, by, old.secrets)
 
 
@@ -269,6 +277,7 @@ def _destroy(rotation: Rotation, connection: Connection, by: User | None) -> Non
 
 def _exchange(
     connection: Connection,
+    own: list[Credential],
     rotation: Rotation,
     granted: Granted,
     phase: Phase,
@@ -276,36 +285,34 @@ def _exchange(
     grace_ends_at: datetime | None = None,
 ) -> None:
     """Make the slot's value the credential's; what that was before goes into the slot."""
-    before = _live(connection, rotation.credential.environment)
+    credential = rotation.credential
     replaced = Granted(
-        secrets_of(before),
-        before.expires_at,
-        before.renewable,
-        before.scopes_granted,
-        before.account,
-        before.ends_at,
+        secrets_of(credential),
+        credential.expires_at,
+        credential.renewable,
+        credential.scopes_granted,
+        credential.account,
+        credential.ends_at,
     )
-    since, stored_by = before.connected_at or timezone.now(), before.connected_by
-    credential = keep(connection, granted, environment=before.environment, by=rotation.stored_by)
-    credential.connected_at = rotation.stored_at
+    since, stored_by_id = credential.connected_at or timezone.now(), credential.connected_by_id
+    fill(credential, granted)
+    credential.connected_at, credential.connected_by_id = rotation.stored_at, rotation.stored_by_id
     if rotation.test_report.get("ok"):
         credential.tested_at, credential.test_report = rotation.tested_at, rotation.test_report
-    credential.save(update_fields=["connected_at", "tested_at", "test_report"])
-    if replaced.secrets:  # one that can't be opened is not worth keeping
-        _fill(
-            credential,
+    credential.save()
+    if replaced.secrets:
+        rotation.fill(
             replaced,
             phase,
             stored_at=since,
-            stored_by=stored_by,
+            stored_by_id=stored_by_id,
             grace_ends_at=grace_ends_at,
         )
-
-
-def _fill(credential: Credential, granted: Granted, phase: Phase, **known: object) -> None:
-    rotation = Rotation(credential=credential, phase=phase, **known)
-    rotation.seal(granted)
-    rotation.save(force_insert=True)
+        rotation.save()
+    else:  # one that can't be opened is not worth keeping
+        rotation.delete()
+    if connection.take_worst(own):
+        connection.save(update_fields=["status"])
 
 
 def _require_may(connection: Connection, environment: Environment | None, by: User) -> None:
@@ -314,6 +321,7 @@ def _require_may(connection: Connection, environment: Environment | None, by: Us
 
 
 def _locked(connection: Connection, environment: Environment | None, by: User) -> Connection:
+    by = people.locked(by)
     connection = Connection.objects.locked(connection.pk)
     _require_may(connection, environment, by)
     return connection
@@ -322,15 +330,21 @@ def _locked(connection: Connection, environment: Environment | None, by: User) -
 def _live(connection: Connection, environment: Environment | None) -> Credential:
     """The environment's own credential, locked. Raises: NothingToRotate, if it holds no secret."""
     own = connection.credentials.own().live().filter(environment=environment)
-    own = own.select_related("rotation", "connected_by")
-    credential = own.select_for_update(of=("self",)).first()
+    credential = own.select_related("rotation").select_for_update(of=("self",), no_key=True).first()
     if credential is None:
         raise NothingToRotate
     return credential
 
 
-def _waiting(connection: Connection, environment: Environment | None) -> Rotation:
-    rotation = going_on(connection, environment)
+def _slot_among(own: list[Credential], environment: Environment | None) -> Rotation | None:
+    """What `going_on` finds, of a connection's own credentials, locked."""
+    place = environment.pk if environment else None
+    there = next((c for c in own if c.environment_id == place), None)
+    rotation = getattr(there, "rotation", None)
+    return rotation if rotation and rotation.is_going_on else None
+
+
+def _waiting(rotation: Rotation | None) -> Rotation:
     if rotation is None or rotation.phase != Phase.NEXT:
         raise NoNextValue
     return rotation
@@ -338,7 +352,8 @@ def _waiting(connection: Connection, environment: Environment | None) -> Rotatio
 
 def _typed(connection: Connection, granted: Granted) -> dict[str, str]:
     """What a person typed of it; a token that it brought once comes anew."""
-    names = {item.name for item in asked_of(connection) if item.secret}
+    method = connection.auth_method
+    names = {item.name for item in METHODS[method.kind].fields(method)}
     return {name: value for name, value in granted.secrets.items() if name in names}
 
 

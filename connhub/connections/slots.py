@@ -76,13 +76,29 @@ class Rotation(models.Model):
         """Whether it holds an old value, and still for a while."""
         return self.grace_ends_at is not None and self.grace_ends_at > timezone.now()
 
+    @property
+    def is_going_on(self) -> bool:
+        """Whether it holds something still: `going_on`, of a row."""
+        return self.phase == Phase.NEXT or self.is_in_grace
+
     def __str__(self):
         return f"{self.credential}: {self.get_phase_display().lower()}"
 
-    def seal(self, granted: Granted) -> None:
-        """Put a value, and what is known of it, into the slot; the caller saves the row."""
-        expires_at = granted.expires_at.isoformat() if granted.expires_at else None
+    def fill(
+        self,
+        granted: Granted,
+        phase: Phase,
+        *,
+        stored_at: datetime,
+        stored_by_id: int | None,
+        grace_ends_at: datetime | None = None,
+    ) -> None:
+        """Seal a value in place of all that the slot held; the caller saves the row."""
+        self.phase, self.grace_ends_at = phase, grace_ends_at
+        self.stored_at, self.stored_by_id = stored_at, stored_by_id
+        self.tested_at, self.test_report = None, {}
         self.ends_at = granted.ends_at
+        expires_at = granted.expires_at.isoformat() if granted.expires_at else None
         self.slot.put(
             {
                 "secrets": granted.secrets,

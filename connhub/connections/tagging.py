@@ -1,5 +1,6 @@
 """Tags: words that people group connections by."""
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -30,15 +31,20 @@ class HasTag(Func):
 
     def __init__(self, tag: str) -> None:
         super().__init__(F("tags"), Value(tag))
+        self.as_json = json.dumps(tag)
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        template = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
-        return self.as_sql(
-            compiler, connection, template=template, arg_joiner=") WHERE value = (", **extra
+        """Looks for the text first, since it would take the longest to read each list."""
+        listed = "EXISTS (SELECT 1 FROM json_each(%(expressions)s))"
+        sql, params = self.as_sql(
+            compiler, connection, template=listed, arg_joiner=") WHERE value = (", **extra
         )
+        column, of_column = compiler.compile(self.source_expressions[0])
+        return f"(INSTR({column}, %s) AND {sql})", (*of_column, self.as_json, *params)
 
     def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        return self.as_sql(compiler, connection, function="jsonb_exists", **extra)
+        column, params = compiler.compile(self.source_expressions[0])
+        return f"{column} @> %s::jsonb", (*params, f"[{self.as_json}]")
 
 
 def parsed(text: str) -> list[str]:
@@ -68,7 +74,7 @@ def retag(
         DeletedMeanwhile: it is gone.
         BadTags: it would have too many, or one is too long.
     """
-    connection = locked_for(by, "connection.tag", connection)
+    by, connection = locked_for(by, "connection.tag", connection)
     gone = {tag.casefold() for tag in remove}
     kept = [tag for tag in connection.tags if tag.casefold() not in gone]
     known = {tag.casefold() for tag in kept}

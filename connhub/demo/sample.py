@@ -2,7 +2,7 @@
 
 import random
 import secrets
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,7 +14,7 @@ from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Granted
 from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Status
-from connhub.demo import ends
+from connhub.demo import calls, ends
 from connhub.demo.api import API_KEY
 from connhub.demo.cast import APPS, CONNECTIONS, INTEGRATIONS, PEOPLE
 from connhub.services.models import AuthMethod, OAuthApp, Origin, Service
@@ -22,12 +22,10 @@ from connhub.sharing import roles
 from connhub.usage import keys
 from connhub.usage.models import (
     App,
-    Call,
-    CallDay,
+    CallStep,
     DataObject,
     Flow,
     Integration,
-    IntegrationKey,
     Membership,
     Project,
     Registration,
@@ -42,6 +40,7 @@ SCOPES = [
     {"name": "orders.read", "label": "See orders"},
 ]
 SHOWN_FIRST = {"sales_crm", "billing", "warehouse", "support_desk", "acme_orders", "acme_contacts"}
+MUCH = 0.05  # of the calls
 ERRORS = {
     Status.RECONNECT_NEEDED: "The service no longer accepts this authorization.",
     Status.FAILING: "The service does not answer as it should.",
@@ -121,7 +120,9 @@ def fill(password: str) -> None:
     _apps(made)
     for _, link_name, _, _, _, per_day, failing in CONNECTIONS:
         if per_day:
-            _calls(made[link_name], integrations, per_day, failing, chance)
+            _steps(made[link_name], failing, chance)
+            calls.make(made[link_name], integrations, per_day, failing, chance)
+    _undeclared(made["billing"], integrations[0])
 
 
 def _connection(row: tuple, chance: random.Random, makers: list[User], team: Team) -> Connection:
@@ -228,44 +229,25 @@ def _apps(made: dict[str, Connection]) -> None:
             DataObject.objects.create(app=app, name=object_name, connection=made[link_name])
 
 
-def _calls(
-    connection: Connection,
-    integrations: list[Integration],
-    per_day: int,
-    failing: float,
-    chance: random.Random,
-) -> None:
-    users = [i for i in integrations if connection in i.connections.all()] or integrations[:1]
-    key = users[0].keys.order_by("-environment__position")[0]
+def _steps(connection: Connection, failing: float, chance: random.Random) -> None:
+    """Most of the declared steps ran so far; where much fails, the last call did, too."""
     now = timezone.now()
-    days, raw = [], []
-    for back in range(30):
-        at = now - timedelta(days=back, minutes=chance.randint(1, 240))
-        weekend = 0.35 if at.weekday() > 4 else 1
-        calls = int(per_day * weekend * chance.uniform(0.7, 1.15) * (1 - back / 60))
-        failed = int(calls * failing * chance.uniform(0.2, 1.8))
-        days.append(
-            CallDay(
-                day=at.date(), connection=connection, integration=users[0],
-                environment=key.environment, ok=calls - failed, failed=failed, last_at=at,
-            )
-        )  # fmt: skip
-        raw += [_call(connection, key, at, chance, failing) for _ in range(min(calls, 3))]
-    CallDay.objects.bulk_create(days)
-    Call.objects.bulk_create(raw)
+    CallStep.objects.bulk_create(
+        CallStep(
+            connection=connection, integration_id=integration, flow=flow, step=step,
+            ok=chance.randint(200, 9000), failed=int(failing * 100), last_at=at,
+            last_failed_at=at if failing > MUCH else None,
+        )
+        for integration, flow, step in connection.steps.values_list(
+            "flow__integration", "flow__slug", "name"
+        )
+        for at in [now - timedelta(minutes=chance.randint(1, 300))]
+        if chance.random() < 0.8
+    )  # fmt: skip
 
 
-def _call(
-    connection: Connection, key: IntegrationKey, at: datetime, chance: random.Random, failing: float
-) -> Call:
-    failed = chance.random() < failing
-    return Call(
-        at=at - timedelta(seconds=chance.randint(0, 3600)),
-        connection=connection,
-        key=key,
-        method="GET",
-        path=connection.service.test.get("path", "/"),
-        status=502 if failed else 200,
-        took_ms=int(chance.lognormvariate(4.6, 0.5)),
-        bytes_out=chance.randint(200, 40_000),
-    )
+def _undeclared(connection: Connection, integration: Integration) -> None:
+    CallStep.objects.create(
+        connection=connection, integration=integration, flow="month-end", step="Corrections",
+        ok=41, last_at=timezone.now() - timedelta(days=3),
+    )  # fmt: skip

@@ -11,7 +11,7 @@ from .host import parse_host, require_plain
 DEFAULT_PORTS = {"http": 80, "https": 443}
 ANY_PORT = range(1, 65536)
 
-ORIGIN = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)")
+ORIGIN = re.compile(r"\A(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)")
 AUTHORITY = re.compile(r"(?P<host>\[[^\[\]]*\]|[^\[\]:]+)(?::(?P<port>[1-9][0-9]{0,4}))?")
 
 BAD_URL = "Write the address in full, such as https://api.example.com."

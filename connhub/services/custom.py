@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
-from connhub.accounts.permissions import require
+from connhub.accounts.people import require_now
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
@@ -99,7 +99,7 @@ def create(definition: Definition, *, slug: str, by: User) -> Service:
         PermissionDenied: it takes the role admin.
         SlugTaken: another service has the slug, or a page.
     """
-    require(by, "service.create")
+    by = require_now(by, "service.create")
     if slug in RESERVED:
         raise SlugTaken
     service = Service(slug=slug, origin=Origin.CUSTOM, **_columns(definition))
@@ -126,8 +126,8 @@ def edit(service: Service, definition: Definition, *, by: User) -> None:
         PermissionDenied: `by` is not an admin of the service, or it is a default one.
         SecretsWouldMove: a stored secret would be sent elsewhere, or otherwise.
     """
-    require(by, "service.edit", service)
-    service = Service.objects.select_for_update().get(pk=service.pk)
+    by = require_now(by, "service.edit", service)
+    service = Service.objects.select_for_update(no_key=True).get(pk=service.pk)
     before, after = sending(definition_of(service)), sending(definition)
     moved = [name for name in before if before[name] != after[name]]
     if moved and holds_secrets(service):
@@ -148,7 +148,7 @@ def set_listed(service: Service, listed: bool, *, by: User) -> None:
 
     Raises: PermissionDenied.
     """
-    require(by, "service.list", service)
+    by = require_now(by, "service.list", service)
     Service.objects.filter(pk=service.pk).update(listed=listed)
     record("service.listed" if listed else "service.unlisted", by=by, on=service)
 
@@ -161,11 +161,12 @@ def delete(service: Service, *, by: User) -> None:
         PermissionDenied: `by` is not an admin of the service, or it is a default one.
         StillInUse: there are connections to it, or were.
     """
-    require(by, "service.delete", service)
-    service = Service.objects.select_for_update().get(pk=service.pk)
+    by = require_now(by, "service.delete", service)
+    service = Service.objects.select_for_update(no_key=True).get(pk=service.pk)
+    record("service.deleted", by=by, on=service, detail={"slug": service.slug})
+    # Under the record's lock: a connection that somebody was creating is there by now.
     if service.connections.exists():
         raise StillInUse(links=_connections(service, by))
-    record("service.deleted", by=by, on=service, detail={"slug": service.slug})
     service.delete()
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
-from connhub.accounts.permissions import require
+from connhub.accounts.people import require_now
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
@@ -119,8 +119,8 @@ def put(
         NotShareable: the token URL's host differs by connection, or nobody signs in.
         SecretNeeded: the client id is another one, and no secret came with it.
     """
-    require(by, "service.set_app")
-    service = Service.objects.select_for_update().get(pk=service.pk)
+    by = require_now(by, "service.set_app")
+    service = Service.objects.select_for_update(no_key=True).get(pk=service.pk)
     if not is_shareable(service):
         raise NotShareable
     app = service.oauth_apps.filter(shared=True, environment=environment).first()
@@ -159,8 +159,8 @@ def remove(app: OAuthApp, *, by: User) -> None:
         PermissionDenied: `by` is no super admin.
         StillInUse: connections use it; a deleted one's memory of it is no hindrance.
     """
-    require(by, "service.set_app")
-    using = app.connection_set.select_for_update()
+    by = require_now(by, "service.set_app")
+    using = app.connection_set.select_for_update(no_key=True)
     live = using.filter(deleted_at=None)
     if count := live.count():
         noun = "connection uses" if count == 1 else "connections use"

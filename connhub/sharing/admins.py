@@ -56,13 +56,14 @@ def add(
     """
     lock_admins()
     policies.require_share(by, thing)
-    require_there(chosen)
-    before = list(roles.admins(thing).values_list("pk", flat=True))
-    added = [admin for admin in chosen if roles.grant(thing, admin, by=by)]
+    added = _new_among(chosen, thing)
+    if len(added) < len(chosen):
+        roles.adopt([thing], chosen, by=by)
+    told = list(people_of(added).exclude(pk__in=roles.admins(thing))) if tell else []
+    roles.grant_each([thing], added, by=by)
     name = kind_of(thing).name
     record_each(f"{name}.shared", ((thing, [], {"whom": str(each)}) for each in added), by=by)
-    if tell:
-        letters.shared([thing], roles.admins(thing).exclude(pk__in=before), by=by)
+    letters.shared([thing], told, by=by)
     return added
 
 
@@ -79,12 +80,27 @@ def people_of(chosen: Iterable[Admin]) -> models.QuerySet[User]:
     return User.objects.filter(is_one, is_active=True).distinct()
 
 
-def require_there(chosen: Iterable[Admin]) -> None:
-    """Raises: CantBeAdded, if one of them is deactivated or gone."""
+def require_there(chosen: Iterable[Admin]) -> list[User]:
+    """The same, if none of them is deactivated or gone. Raises: CantBeAdded."""
     people, teams = _ids(chosen)
-    found = User.objects.filter(pk__in=people, is_active=True).count()
-    if found + Team.objects.filter(pk__in=teams).count() < len(people) + len(teams):
+    found = list(people_of(chosen))
+    if not people <= {person.pk for person in found}:
         raise CantBeAdded
+    if teams and Team.objects.filter(pk__in=teams).count() < len(teams):
+        raise CantBeAdded
+    return found
+
+
+def _new_among(chosen: Sequence[Admin], thing: models.Model) -> list[Admin]:
+    """Those who have no grant of their own yet. Raises: CantBeAdded, as `require_there` does."""
+    people, teams = _ids(chosen)
+    active = User.objects.filter(pk__in=people, is_active=True)
+    of_people = roles.granted(thing, active) if people else {}
+    of_teams = roles.granted(thing, Team.objects.filter(pk__in=teams)) if teams else {}
+    if of_people.keys() != people or of_teams.keys() != teams:
+        raise CantBeAdded
+    new = (a for a in chosen if not (of_people if isinstance(a, User) else of_teams)[a.pk])
+    return list(dict.fromkeys(new))
 
 
 def _ids(chosen: Iterable[Admin]) -> tuple[set[int], set[int]]:

@@ -8,7 +8,7 @@ from django.db import models
 
 from connhub.accounts import mail
 from connhub.accounts.models import User
-from connhub.accounts.notifications import SHARED, tell
+from connhub.accounts.notifications import SHARED, Letter, tell_each
 
 from .kinds import kind_of
 
@@ -20,20 +20,21 @@ def shared(things: Sequence[models.Model], people: Iterable[User], *, by: User) 
     if not things:
         return
     context = _about(things) | {"by": by, "kind": kind_of(things[0])}
-    for person in people:
-        if person.pk != by.pk:
-            subject = f"{by} shared {context['names']} with you"
-            tell(person, SHARED, subject, "sharing/shared.txt", context | {"person": person})
+    subject = f"{by} shared {context['names']} with you"
+    template = "sharing/shared.txt"
+    others = (person for person in people if person.pk != by.pk)
+    tell_each(SHARED, ((each, subject, template, context | {"person": each}) for each in others))
 
 
 def shared_to_self(thing: models.Model, people: Iterable[User], *, by: User) -> None:
     """Tell the admins that a super admin is one of them now. Everybody gets this letter."""
     url = settings.CONNHUB_URL + kind_of(thing).url("admins", thing)
     context = {"by": by, "name": str(thing), "url": url}
-    for person in people:
-        subject = f"{by} shared {thing} to themself"
-        context |= {"person": person}
-        mail.send(person.email, subject, "sharing/shared_to_self.txt", context)
+    subject = f"{by} shared {thing} to themself"
+    mail.send_all(
+        (person.email, subject, "sharing/shared_to_self.txt", context | {"person": person})
+        for person in people
+    )
 
 
 def transferred(
@@ -44,12 +45,14 @@ def transferred(
         return
     people = list(people)
     context = _about(things) | {"by": by, "before": person, "now": people}
-    for each in people:
-        if each.pk != by.pk:
-            subject = f"{by} transferred {context['names']} to you"
-            tell(each, SHARED, subject, "sharing/transferred.txt", context | {"person": each})
-    subject = f"{by} transferred {context['names']} to somebody else"
-    tell(person, SHARED, subject, "sharing/handed_over.txt", context)
+    said = f"{by} transferred {context['names']} to"
+    told: list[Letter] = [
+        (each, f"{said} you", "sharing/transferred.txt", context | {"person": each})
+        for each in people
+        if each.pk != by.pk
+    ]
+    told.append((person, f"{said} somebody else", "sharing/handed_over.txt", context))
+    tell_each(SHARED, told)
 
 
 def _about(things: Sequence[Any]) -> dict[str, Any]:

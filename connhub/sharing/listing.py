@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import Group
 from django.db import models
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Lower
 
 from connhub.accounts.models import User
@@ -44,7 +44,7 @@ def rows(thing: models.Model, params: Mapping[str, str]) -> Page:
             each.user,
             each.granted_at,
             each.granted_by,
-            url("remove_person", thing, each.user_id),
+            url("remove_person", thing, each.user.public_id),
             to_self=each.to_self,
         )
         for each in found.rows
@@ -55,14 +55,16 @@ def rows(thing: models.Model, params: Mapping[str, str]) -> Page:
 def _teams(thing: models.Model) -> list[Row]:
     of_it = roles.team_grants(type(thing)).filter(content_object=thing)
     size = Count("group__user", filter=Q(group__user__is_active=True))
-    found = of_it.select_related("group", "granted_by").annotate(size=size)
+    found = of_it.select_related("group", "granted_by").annotate(
+        size=size, public_id=F("group__team_id__public_id")
+    )
     url = kind_of(thing).url
     return [
         Row(
             each.group,
             each.granted_at,
             each.granted_by,
-            url("remove_team", thing, each.group_id),
+            url("remove_team", thing, each.public_id),
             each.size,
         )
         for each in found.order_by(Lower("group__name"))

@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 
 from connhub.accounts.models import User
+from connhub.accounts.people import require_now
 from connhub.accounts.permissions import may, require
 
 from .kinds import kind_of
@@ -30,20 +31,12 @@ def require_see_admins(user: User, thing: models.Model) -> None:
 
 def require_share(user: User, thing: models.Model) -> None:
     """Asked of both as they are in the database now. Raises: PermissionDenied."""
-    require(as_now(user), f"{kind_of(thing).name}.share", _there(thing))
+    require_now(user, f"{kind_of(thing).name}.share", _there(thing))
 
 
 def require_share_to_self(user: User, thing: models.Model) -> None:
     """Asked of both as they are in the database now. Raises: PermissionDenied."""
-    require(as_now(user), f"{kind_of(thing).name}.share_to_self", _there(thing))
-
-
-def as_now(user: User) -> User:
-    """The person as the database has them. Raises: PermissionDenied, if it doesn't."""
-    found = User.objects.filter(pk=user.pk).first()
-    if found is None:
-        raise PermissionDenied
-    return found
+    require_now(user, f"{kind_of(thing).name}.share_to_self", _there(thing))
 
 
 def _there(thing: models.Model) -> models.Model:

@@ -1,6 +1,6 @@
 """Who administers an object: people and teams, each with one and the same role, admin."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from guardian.utils import get_group_obj_perms_model, get_user_obj_perms_model
 
 from connhub.accounts.grants import PREFIX
 from connhub.accounts.models import User
+from connhub.row_by_row import there_is
 
 
 def permission(model: type[models.Model]) -> str:
@@ -19,24 +20,33 @@ def permission(model: type[models.Model]) -> str:
 
 
 def user_grants(model: type[models.Model]) -> models.QuerySet:
-    """That people administer objects of the kind, each by themself."""
+    """That people administer objects of the kind, each by themself: all that such rows can say."""
     thing: Any = model  # guardian's types speak of instances alone
-    people = get_user_obj_perms_model(thing)
-    return people._default_manager.filter(permission__codename=permission(model))
+    return get_user_obj_perms_model(thing)._default_manager.all()
 
 
 def team_grants(model: type[models.Model]) -> models.QuerySet:
     """That teams administer objects of the kind."""
     thing: Any = model
-    teams = get_group_obj_perms_model(thing)
-    return teams._default_manager.filter(permission__codename=permission(model))
+    return get_group_obj_perms_model(thing)._default_manager.all()
 
 
 def administered_by(user: User, model: type[models.Model]) -> Q:
     """The condition that the person administers the object, by themself or through a team."""
-    mine = user_grants(model).filter(user=user)
-    ours = team_grants(model).filter(group__user=user)
-    return Q(pk__in=mine.values("content_object")) | Q(pk__in=ours.values("content_object"))
+    mine = user_grants(model).filter(user=user).values("content_object")
+    ours = team_grants(model).filter(group__user=user).values("content_object")
+    # One list of both: PostgreSQL would read the whole table for the one or the other.
+    return Q(pk__in=mine.union(ours, all=True))
+
+
+def administers(user: User | OuterRef, model: type[models.Model], of: str = "pk") -> Q:
+    """`administered_by`, asked row by row of the object that `of` leads to.
+
+    Fast where few rows are looked at, however many the person administers.
+    """
+    mine = user_grants(model).filter(user=user, content_object=OuterRef(of))
+    ours = team_grants(model).filter(group__user=user, content_object=OuterRef(of))
+    return Q(there_is(mine)) | Q(there_is(ours))
 
 
 def administering(things: models.QuerySet) -> Q:
@@ -126,28 +136,46 @@ def grant_new(things: Sequence[models.Model], to: User, *, by: User) -> None:
     )
 
 
-def grant_each(things: Sequence[models.Model], to: User | Group, *, by: User) -> None:
-    """Make a person or team an admin of objects of one kind, in a few queries however many.
+def granted(thing: models.Model, among: models.QuerySet[Any]) -> dict[int, bool]:
+    """Of each of the people, or of the teams, by key: whether they have a grant of their own."""
+    of_users = among.model is User
+    grants = user_grants(type(thing)) if of_users else team_grants(type(thing))
+    theirs = grants.filter(content_object=thing, **{_grantee(of_users): OuterRef("pk")})
+    return dict(among.order_by().values_list("pk", Exists(theirs)))
 
-    What a super admin shared to themself is from now on granted by `by`.
+
+def adopt(things: Sequence[models.Model], to: Iterable[User | Group], *, by: User) -> None:
+    """What super admins among them shared to themselves is from now on granted by `by`."""
+    people = [admin for admin in to if isinstance(admin, User)]
+    if things and people:
+        own = user_grants(type(things[0])).filter(content_object__in=things, user__in=people)
+        own.filter(to_self=True).update(to_self=False, granted_by=by)
+
+
+def grant_each(things: Sequence[models.Model], to: Iterable[User | Group], *, by: User) -> None:
+    """Make people and teams admins of objects of one kind; those who are stay as they are.
+
+    One query for people and one for teams, however many.
     """
     if not things:
         return
-    model, of_user = type(things[0]), isinstance(to, User)
-    grantee = {"user" if of_user else "group": to}
-    grants = user_grants(model) if of_user else team_grants(model)
-    there = grants.filter(content_object__in=things, **grantee)
-    if of_user:
-        there.filter(to_self=True).update(to_self=False, granted_by=by)
-    have, found = set(there.values_list("content_object", flat=True)), _permission_for(model)
-    grants.model._default_manager.bulk_create(
-        (
-            grants.model(permission=found, content_object=thing, granted_by=by, **grantee)
-            for thing in things
-            if thing.pk not in have
-        ),
-        batch_size=1000,
-    )
+    model, chosen = type(things[0]), list(to)
+    known = {"permission": _permission_for(model), "granted_by": by}
+    for of_users, grants in ((True, user_grants(model)), (False, team_grants(model))):
+        grants.model._default_manager.bulk_create(
+            (
+                grants.model(content_object=thing, **{_grantee(of_users): admin}, **known)
+                for thing in things
+                for admin in chosen
+                if isinstance(admin, User) == of_users
+            ),
+            batch_size=1000,
+            ignore_conflicts=True,
+        )
+
+
+def _grantee(of_users: bool) -> str:
+    return "user" if of_users else "group"
 
 
 @cache

@@ -39,13 +39,14 @@ def _of_team(kind: Kind, team: Team) -> Q:
 
 
 def _refuse(said: str, left: list[models.QuerySet]) -> None:
+    first, *others = (things.order_by().values("pk") for things in left)
+    if not first.union(*others, all=True).exists():
+        return
     links: list[Link] = []
     total = 0
     for kind, things in zip(kinds.values(), left, strict=True):
         links += [(str(each), kind.url("admins", each)) for each in things[:LISTED]]
         total += things.count()
-    if not total:
-        return
     more = f" Of {total:,}, the first {LISTED}:" if total > LISTED else ""
     text = f"{said} what is listed here. Add another admin there first.{more}"
     raise LastAdmin(text, links=links[:LISTED])

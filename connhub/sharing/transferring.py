@@ -7,11 +7,11 @@ from django.db import models, transaction
 
 from connhub.accounts.grants import lock_admins
 from connhub.accounts.models import User
-from connhub.accounts.permissions import require
+from connhub.accounts.people import require_now
 from connhub.audit.log import record_each
 
-from . import letters, policies, roles
-from .admins import Admin, CantBeAdded, LastAdmin, people_of, require_there
+from . import letters, roles
+from .admins import Admin, CantBeAdded, LastAdmin, require_there
 
 
 @transaction.atomic
@@ -30,20 +30,22 @@ def transfer(
         LastAdmin: nobody active but the person would administer one of them.
     """
     lock_admins()
-    require(policies.as_now(by), "account.transfer")
-    require_there(to)
+    require_now(by, "account.transfer")
+    people = require_there(to)
     if person in to:
         raise CantBeAdded
     model = things.model
     theirs = list(things.filter(roles.administered_by(person, model)).order_by("pk"))
-    for admin in to:
-        roles.grant_each(theirs, admin, by=by)
+    roles.adopt(theirs, to, by=by)
+    roles.grant_each(theirs, to, by=by)
     roles.user_grants(model).filter(user=person, content_object__in=theirs).delete()
     left = model._default_manager.filter(pk__in=[thing.pk for thing in theirs])
-    if left.filter(roles.unadministered(model, without=person)).exists():
+    # Somebody active who administers all of them now is enough; a team may have nobody.
+    is_left = not any(each != person for each in people)
+    if is_left and left.filter(roles.unadministered(model, without=person)).exists():
         raise LastAdmin
     facts = {"from": str(person), "whom": ", ".join(map(str, to))}
     name = model._meta.model_name
     record_each(f"{name}.transferred", ((thing, [], facts) for thing in theirs), by=by)
-    letters.transferred(theirs, people_of(to), person=person, by=by)
+    letters.transferred(theirs, people, person=person, by=by)
     return theirs

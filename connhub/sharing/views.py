@@ -1,6 +1,5 @@
 """The share pages of any object; the URL configuration says of which kind it is."""
 
-from django.contrib.auth.models import Group
 from django.http import Http404
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -60,18 +59,18 @@ def pick_form(request, thing=None):
 
 
 @require_http_methods(["GET", "POST"])
-def remove_person(request, kind, key, pk):
-    return _remove(request, kind, key, User, pk)
+def remove_person(request, kind, key, public_id):
+    return _remove(request, kind, key, User, public_id)
 
 
 @require_http_methods(["GET", "POST"])
-def remove_team(request, kind, key, pk):
-    return _remove(request, kind, key, Group, pk)
+def remove_team(request, kind, key, public_id):
+    return _remove(request, kind, key, Team, public_id)
 
 
-def _remove(request, kind, key, model, pk):
+def _remove(request, kind, key, model, public_id):
     kind, thing = _shared(request, kind, key)
-    admin = get_object_or_404(model, pk=pk)
+    admin = get_object_or_404(model, public_id=public_id)
     if not roles.grants_of(thing, admin).exists():
         raise Http404
     if request.method == "POST":
@@ -117,10 +116,10 @@ def undo_share_to_self(request, kind, key):
 
 
 @require_safe
-def team_shares(request, pk):
+def team_shares(request, public_id):
     """What is shared with one team, for super admins."""
     require(request.user, "team.change")
-    team = get_object_or_404(Team, pk=pk)
+    team = get_object_or_404(Team, public_id=public_id)
     found = []
     for kind in kinds.values():
         theirs = roles.team_grants(kind.model).filter(group=team).values("content_object")

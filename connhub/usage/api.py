@@ -17,24 +17,35 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from pydantic import AfterValidator, Field, StringConstraints
 
+from connhub.audit.log import AuditUnavailable
 from connhub.connections.models import LINK_NAME, Connection, learn_places, own_credentials
 from connhub.errors import Refusal
 
-from . import flows, keys, registration
+from . import callers, flows, keys, records, registration
 from .api_docs import BY_HAND, DocsPage
 from .models import IntegrationKey
-from .problems import InternalError, MethodNotAllowed, RequestTooLarge, Unauthorized, document
+from .problems import (
+    InternalError,
+    MethodNotAllowed,
+    RequestTooLarge,
+    Unauthorized,
+    document,
+    headers_of,
+)
 
 log = logging.getLogger(__name__)
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-MOST_STEPS = 200
+# What a key, or none, may not do: on record, while all else that is refused was a mistake.
+DENIALS = (Unauthorized, registration.NotRegistered, flows.NotOfTheApp, flows.FlowSlugTaken)
 
 LinkName = Annotated[str, StringConstraints(pattern=LINK_NAME)]
 Line = Annotated[
     str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
 ]
-FlowSlug = Annotated[str, Path(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+FlowSlug = Annotated[
+    str, Path(max_length=60, pattern=r"^[A-Za-z0-9_-]+$"), AfterValidator(flows.not_reserved)
+]
 
 
 class InvalidRequest(Refusal):
@@ -49,16 +60,16 @@ class NotFound(Refusal):
     status = HTTPStatus.NOT_FOUND
 
 
-def problem(request: HttpRequest, refusal: Refusal, **headers: str) -> HttpResponse:
+def problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal as a problem document (RFC 9457)."""
     response = HttpResponse(
         document(refusal, request_id=getattr(request, "id", "")),
         status=refusal.status,
         content_type="application/problem+json",
-        headers={"X-ConnHub-Problem": refusal.code} | headers,
+        headers={"X-ConnHub-Problem": refusal.code},
     )
-    if refusal.status == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = 'Bearer realm="ConnHub"'
+    for name, value in headers_of(refusal):
+        response[name.decode()] = value.decode()
     return response
 
 
@@ -91,7 +102,7 @@ def _for_programs(view):
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED:
             return response
         allowed = response["Allow"]
-        return problem(request, MethodNotAllowed(allowed), Allow=allowed)
+        return problem(request, MethodNotAllowed(allowed))
 
     return answer
 
@@ -177,7 +188,7 @@ def _named_once(steps: list[StepIn]) -> list[StepIn]:
 
 class FlowIn(Schema):
     name: Line
-    steps: Annotated[list[StepIn], Field(max_length=MOST_STEPS), AfterValidator(_named_once)]
+    steps: Annotated[list[StepIn], Field(max_length=flows.MOST_STEPS), AfterValidator(_named_once)]
 
 
 class FlowOut(Schema):
@@ -215,12 +226,24 @@ def nothing_here(request, rest: str):
 
 @api.exception_handler(Refusal)
 def refused(request, refusal: Refusal) -> HttpResponse:
+    if isinstance(refusal, DENIALS):
+        try:
+            _put_on_record(request, refusal)
+        except AuditUnavailable as unavailable:
+            return problem(request, unavailable)
     return problem(request, refusal)
+
+
+def _put_on_record(request: HttpRequest, refusal: Refusal) -> None:
+    _, _, token = request.headers.get("Authorization", "").partition(" ")
+    digest = callers.digest_of(token.strip())
+    for link_name in getattr(refusal, "link_names", None) or [""]:
+        records.call_denied(digest, link_name, refusal.code)
 
 
 @api.exception_handler(AuthenticationError)
 def no_key(request, error: AuthenticationError) -> HttpResponse:
-    return problem(request, Unauthorized())
+    return refused(request, Unauthorized())
 
 
 @api.exception_handler(ValidationError)

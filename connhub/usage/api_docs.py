@@ -45,7 +45,7 @@ def _proxied(method: str) -> dict[str, Any]:
         "parameters": [
             LINK_NAME,
             {"in": "path", "name": "path", "required": True, "schema": {"type": "string"}},
-            _header("X-ConnHub-Flow", "Slug of the flow that calls."),
+            _header("X-ConnHub-Flow", "Slug of the flow that calls, or name of the function."),
             _header("X-ConnHub-Step", "Name of the step that calls."),
             USER,
         ],

@@ -21,7 +21,7 @@ class UsageConfig(AppConfig):
         from .bulk import REGISTER
         from .keys_ending import SOURCE
         from .leaving.kinds import left
-        from .models import Integration, IntegrationKey
+        from .models import Flow, Integration, IntegrationKey
         from .views.looking_up import inside
 
         permissions.relations[Integration] = {
@@ -29,6 +29,8 @@ class UsageConfig(AppConfig):
             Who.ITS_MEMBER: policies.is_member,
         }
         permissions.states[Integration] = policies.state_of
+        permissions.relations[Flow] = {Who.ITS_OWNER: policies.is_owner}
+        permissions.states[Flow] = policies.state_of_flow
 
         context.counted["usage:integrations"] = lambda request: Integration.objects.visible_to(
             request.user
@@ -54,5 +56,18 @@ class UsageConfig(AppConfig):
                 listing="usage:integrations",
             )
         )
-        things["integration"] = Thing(Integration.objects.all, ("slug", "name"))
-        things["integrationkey"] = Thing(IntegrationKey.objects.all, ("prefix", "name"))
+        things["integration"] = Thing(
+            Integration.objects.all,
+            ("slug", "name"),
+            named_in=["integrations/<slug:slug>/", "integrations/<slug:key>/share/"],
+        )
+        things["flow"] = Thing(
+            lambda: Flow.objects.select_related("integration"),
+            ("slug", "name"),
+            named_in=["integrations/<slug:slug>/flows/<slug:flow>/", "flows/<slug:slug>/"],
+        )
+        things["integrationkey"] = Thing(
+            IntegrationKey.objects.all,
+            ("prefix", "name"),
+            named_in=["integrations/<slug:slug>/keys/<uuid:pk>/"],
+        )

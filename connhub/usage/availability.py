@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from connhub.accounts import people
 from connhub.accounts.models import User
 from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
@@ -69,6 +70,7 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
             not theirs to bring connections into.
         RegistrationNotOffered: it is an integration app.
     """
+    by = people.locked(by)
     if to.integration:
         lock_for(to.integration, by=by)  # before the connection, as registering does
     connection = Connection.objects.locked(connection.pk)
@@ -82,20 +84,21 @@ def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
 
     Where that is not theirs to bring connections into, it is for the whole account.
     """
-    to = audience_of(connection)
+    stored = Availability.objects.filter(connection=connection)
+    theirs = Q(project=None) | Q(project__in=policies.projects_open_to(by))
+    to = _audience(stored.filter(theirs).select_related("project", "integration").first())
     if to == Audience():
         return []
     try:
         if to.integration:
             lock_for(to.integration, by=by)
-        _require_open(to.project, by)
     except (PermissionDenied, RegistrationNotOffered):
         return []
     return _change(made, Audience(), to, by)
 
 
 def _require_open(project: Project | None, by: User) -> None:
-    if project and project not in policies.projects_open_to(by):
+    if project and not policies.projects_open_to(by).filter(pk=project.pk).exists():
         raise PermissionDenied
 
 

@@ -5,16 +5,13 @@ import json
 from connhub.connections.auth import METHODS
 from connhub.connections.calling.headers import Raw
 from connhub.connections.models import AccessMode, Connection
+from connhub.middleware import headers_of_every_answer
 
 from .problems import CredentialsNotAllowed, MethodNotAllowed
 from .proxying import Call
 from .routes import Ready, Route
 
-HEADERS: list[Raw] = [
-    (b"content-type", b"application/json"),
-    (b"cache-control", b"no-store"),
-    (b"x-content-type-options", b"nosniff"),
-]
+HEADERS: list[Raw] = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 
 def require_allowed(call: Call, route: Route) -> None:
@@ -33,7 +30,8 @@ def may_hand_out(connection: Connection) -> bool:
 async def hand_out(call: Call, route: Route, ready: Ready) -> None:
     """Answer with what a flow can use of the credential; the caller has put it on record."""
     body = _document(route, ready)
-    await call.start(200, [*HEADERS, (b"content-length", str(len(body)).encode())])
+    length = (b"content-length", str(len(body)).encode())
+    await call.start(200, [*HEADERS, length, *headers_of_every_answer()])
     await call.write(body, more=False)
 
 

@@ -143,15 +143,9 @@ class MemberForm(forms.Form):
         return email
 
 
-class KeyForm(forms.Form):
-    """A new key: what for, and for how long."""
+class LifetimeForm(forms.Form):
+    """How long a new key is good for."""
 
-    name = forms.CharField(
-        label="Key name",
-        max_length=80,
-        validators=[NO_CONTROLS],
-        help_text="What presents it, so that you know it again: “nightly sync on my laptop”.",
-    )
     days = forms.TypedChoiceField(
         label="Expires",
         coerce=int,
@@ -162,6 +156,35 @@ class KeyForm(forms.Form):
     @property
     def expires_in(self) -> timedelta:
         return timedelta(days=self.cleaned_data["days"])
+
+
+class KeyForm(LifetimeForm):
+    """A new key: what for, and for how long."""
+
+    field_order = ["name", "days"]
+    name = forms.CharField(
+        label="Key name",
+        max_length=80,
+        validators=[NO_CONTROLS],
+        help_text="What presents it, so that you know it again: “nightly sync on my laptop”.",
+    )
+
+
+class RotateKeyForm(LifetimeForm):
+    """The key that takes another's place: how long both work, and how long the new one."""
+
+    field_order = ["overlap", "days"]
+    overlap = forms.TypedChoiceField(
+        label="Both work for",
+        coerce=int,
+        choices=[(1, "An hour"), (24, "A day"), (168, "A week"), (720, "30 days")],
+        initial=168,
+        help_text="Put the new key in place meanwhile. After this the old one ends by itself.",
+    )
+
+    @property
+    def overlap_for(self) -> timedelta:
+        return timedelta(hours=self.cleaned_data["overlap"])
 
 
 class NamedChoiceField(forms.ModelChoiceField):

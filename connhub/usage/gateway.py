@@ -22,11 +22,11 @@ from connhub.audit.context import Context, current
 from connhub.connections.calling.headers import require_few, values_of
 from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
-from connhub.vault import keyring
 
-from . import credentials, problems, records
+from . import callers, credentials, problems, records
 from .bodies import Receive
-from .calls import CallLog, Entry
+from .calls.entry import Entry
+from .calls.log import CallLog
 from .problems import (
     CredentialsNotAllowed,
     InternalError,
@@ -41,12 +41,10 @@ from .revision import Revision
 from .routes import Ready, Route, Routes
 
 PREFIX = b"/api/v1/connections/"
-BEARER = re.compile(rb"bearer +(chk_[A-Za-z0-9_-]{43})", re.IGNORECASE)
+BEARER = re.compile(rb"bearer +(\S+)", re.IGNORECASE)
 FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
 USER = b"x-connhub-user"
 LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, USER: 254}
-# Keys that this process has not seen yet, by address: they cost a query each.
-UNKNOWN_KEYS = "600/minute"
 # At most so often for each connection: renewals that a 401 asks for, records of redactions.
 RARELY_S = 60
 log = logging.getLogger("connhub.usage.gateway")
@@ -84,9 +82,7 @@ class Gateway:
         self.records = records.Recorder(self.threads)
         self.pools = Pools()
         self.calls = CallLog()
-        self.per_key = Limit(settings.PROXY_RATE_KEY)
         self.per_connection = Limit(settings.PROXY_RATE_CONNECTION)
-        self.unknown_keys = Limit(UNKNOWN_KEYS)
         self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
         self.background: set[asyncio.Task] = set()
@@ -121,7 +117,7 @@ class Gateway:
         ip = _client_ip(scope)
         current.set(Context(ip, call.request_id))
         try:
-            await self._serve(call, ip, is_proxy=where.is_proxy)
+            await self._serve(call, is_proxy=where.is_proxy)
         except Refusal as refusal:
             self._record_denial(call, refusal, ip)
             await self._refuse(call, refusal)
@@ -142,9 +138,9 @@ class Gateway:
         request_id, self.random = self.random[:16].hex(), self.random[16:]
         return request_id
 
-    async def _serve(self, call: Call, ip: str, *, is_proxy: bool) -> None:
+    async def _serve(self, call: Call, *, is_proxy: bool) -> None:
         require_few(call.headers)
-        route = call.route = await self._find(call, ip)
+        route = call.route = await self._find(call)
         self.per_connection.take(route.connection.pk, call.at)
         call.flow, call.step, call.user = _caller_of(call)
         self.calls.require_writable()
@@ -153,16 +149,16 @@ class Gateway:
         else:
             await self._hand_out(call, route)
 
-    async def _find(self, call: Call, ip: str) -> Route:
+    async def _find(self, call: Call) -> Route:
         """The route for the call's key. Raises: Unauthorized, RateLimited, DatabaseAway."""
         token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
         if token is None or len(values_of(call.headers, b"authorization")) > 1:
             raise Unauthorized
-        call.digest = keyring.digest(token[1].decode("ascii"))
-        if self.routes.knows(call.digest):
-            self.per_key.take(call.digest, call.at)
-        else:
-            self.unknown_keys.take(ip, call.at)
+        call.digest = callers.digest_of(token[1].decode("latin-1"))
+        if not call.digest:
+            raise Unauthorized
+        if callers.knows(call.digest):
+            callers.take(call.digest, call.at)
         return await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
 
     async def _proxy(self, call: Call, route: Route) -> None:
@@ -209,10 +205,10 @@ class Gateway:
             self._in_background(work)
 
     def _record_denial(self, call: Call, refusal: Refusal, ip: str) -> None:
-        """Of the same calls the first in a minute: an unknown key may be tried without end."""
+        """Of the same calls only the first in a minute even asks whether it is on record."""
         if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
             return
-        known = self.routes.knows(call.digest)
+        known = callers.knows(call.digest)
         whose = (call.digest, call.link_name) if known else (ip, "")
         if self._is_due("denial", whose, call.at):
             work = self.records.write(

@@ -1,17 +1,20 @@
 """Integration keys: what a flow presents to the runtime API."""
 
 import secrets
+import time
 from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
+from connhub.accounts.people import require_now
 from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
 from connhub.vault import keyring
 
+from . import callers
 from .models import Integration, IntegrationKey
 from .problems import Unauthorized
 
@@ -23,6 +26,16 @@ YEAR = timedelta(days=365)
 class KeyRevokedAlready(Refusal):
     code = "key-revoked-already"
     text = "This key is revoked already."
+
+
+class KeyOver(Refusal):
+    code = "key-over"
+    text = "This key is expired or revoked. Create a new one."
+
+
+class KeyReplacedAlready(Refusal):
+    code = "key-replaced-already"
+    text = "Another key took this one's place already."
 
 
 @transaction.atomic
@@ -40,8 +53,48 @@ def issue(
         PermissionDenied: `by` is no admin of the integration, or lacks the role admin for any
             but the lowest environment.
     """
-    require(by, "integration.issue_key", integration)
+    by = require_now(by, "integration.issue_key", integration)
     require(by, "environment.connect_in", environment)
+    key, token = _make(integration, environment, name, by, expires_in)
+    record("key.issued", by=by, on=key, detail=_scope(key))
+    return key, token
+
+
+@transaction.atomic
+def rotate(
+    key: IntegrationKey, *, by: User, overlap: timedelta, expires_in: timedelta = YEAR
+) -> tuple[IntegrationKey, str]:
+    """Make the key that takes another's place; both work for `overlap`, or until the old one's end.
+
+    Raises:
+        PermissionDenied: as `issue`.
+        KeyOver: the old one doesn't work any more.
+        KeyReplacedAlready: this was done before.
+    """
+    by = require_now(by, "integration.issue_key", key.integration)
+    require(by, "environment.connect_in", key.environment)
+    locked = IntegrationKey.objects.select_for_update(of=("self",), no_key=True)
+    old = locked.select_related("integration", "environment", "replaced_by").get(pk=key.pk)
+    if hasattr(old, "replaced_by"):
+        raise KeyReplacedAlready
+    if not old.is_usable:
+        raise KeyOver
+    new, token = _make(old.integration, old.environment, old.name, by, expires_in, replaces=old)
+    old.expires_at = min(old.expires_at, new.issued_at + overlap)
+    old.save(update_fields=["expires_at"])
+    hours = overlap // timedelta(hours=1)
+    record("key.rotated", by=by, on=old, detail=_scope(new) | {"new": str(new), "hours": hours})
+    return new, token
+
+
+def _make(
+    integration: Integration,
+    environment: Environment,
+    name: str,
+    by: User,
+    expires_in: timedelta,
+    replaces: IntegrationKey | None = None,
+) -> tuple[IntegrationKey, str]:
     token = MARK + secrets.token_urlsafe(32)
     key = IntegrationKey.objects.create(
         integration=integration,
@@ -51,8 +104,8 @@ def issue(
         digest=keyring.digest(token),
         issued_by=by,
         expires_at=timezone.now() + expires_in,
+        replaces=replaces,
     )
-    record("key.issued", by=by, on=key, detail=_scope(key))
     return key, token
 
 
@@ -64,7 +117,7 @@ def revoke(key: IntegrationKey, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the key's integration.
         KeyRevokedAlready: it was revoked before.
     """
-    require(by, "integration.revoke_key", key.integration)
+    by = require_now(by, "integration.revoke_key", key.integration)
     live = IntegrationKey.objects.filter(pk=key.pk, revoked_at=None)
     if not live.update(revoked_at=timezone.now()):
         raise KeyRevokedAlready
@@ -76,11 +129,18 @@ def _scope(key: IntegrationKey) -> dict[str, str]:
 
 
 def authenticate(token: str) -> IntegrationKey:
-    """The key that a token belongs to. Raises: Unauthorized, if it is unknown, expired or revoked."""
-    known = IntegrationKey.objects.usable().select_related("integration__project", "environment")
-    key = known.filter(digest=keyring.digest(token)).first()
-    if key is None:
+    """The key that a token belongs to.
+
+    Raises:
+        Unauthorized: it is unknown, expired or revoked.
+        RateLimited: too many calls with this key, or with unknown ones from the caller's address.
+    """
+    digest = callers.digest_of(token)
+    if not digest:
         raise Unauthorized
+    if callers.knows(digest):
+        callers.take(digest, time.time())
+    key = callers.find(digest)
     _note_use(key)
     return key
 

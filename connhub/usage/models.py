@@ -12,6 +12,11 @@ from connhub.accounts.models import Environment
 from connhub.connections.models import Connection
 from connhub.sharing import roles
 
+from .calls.models import Call as Call
+from .calls.models import CallDay as CallDay
+from .calls.models import CallStep as CallStep
+from .calls.models import CallTally as CallTally
+
 
 class Project(models.Model):
     """What integrations are grouped by."""
@@ -150,6 +155,16 @@ class StepQuerySet(UserQuerySet):
     integration = "flow__integration"
 
 
+class FlowQuerySet(UserQuerySet):
+    def alone(self):
+        """Those that belong to no integration."""
+        return self.filter(integration=None)
+
+    def visible_to(self, user):
+        """Also one's own that stand alone."""
+        return super().visible_to(user) | self.alone().filter(owner=user)
+
+
 class DataObjectQuerySet(models.QuerySet):
     def visible_to(self, user):
         """Those over connections that the person administers."""
@@ -164,9 +179,13 @@ class Flow(models.Model):
     integration = models.ForeignKey(
         Integration, models.PROTECT, null=True, blank=True, related_name="flows"
     )
+    # Whose it is while it stands alone.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="flows"
+    )
     saved_at = models.DateTimeField(auto_now=True)
 
-    objects = UserQuerySet.as_manager()
+    objects = FlowQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -174,6 +193,13 @@ class Flow(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def url_key(self) -> list[str]:
+        return [self.integration.slug, self.slug] if self.integration else [self.slug]
+
+    def get_absolute_url(self):
+        return reverse("usage:flow" if self.integration else "flows:flow", args=self.url_key)
 
 
 class Step(models.Model):
@@ -199,10 +225,13 @@ class Step(models.Model):
 
 
 class App(models.Model):
-    """Something built on data objects."""
+    """Something built on data objects; an integration whose key declares them owns it."""
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=80)
+    integration = models.ForeignKey(
+        Integration, models.PROTECT, null=True, blank=True, related_name="apps"
+    )
 
     class Meta:
         ordering = ["name"]
@@ -242,7 +271,16 @@ class Function(models.Model):
 
     class Meta:
         default_permissions = ()
-        constraints = [models.UniqueConstraint(fields=["name", "connection"], name="function_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration", "name", "connection"], name="function_once"
+            ),
+            models.UniqueConstraint(
+                fields=["name", "connection"],
+                condition=Q(integration=None),
+                name="function_alone_once",
+            ),
+        ]
 
     def __str__(self):
         return f"{self.name} (function)"
@@ -274,6 +312,10 @@ class IntegrationKey(models.Model):
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    # The key that this one follows; both work until the older one's end.
+    replaces = models.OneToOneField(
+        "self", models.SET_NULL, null=True, blank=True, related_name="replaced_by"
+    )
 
     objects = IntegrationKeyQuerySet.as_manager()
 
@@ -291,63 +333,3 @@ class IntegrationKey(models.Model):
     @property
     def is_usable(self) -> bool:
         return self.revoked_at is None and self.expires_at > timezone.now()
-
-
-class Call(models.Model):
-    """One call that a flow made through ConnHub; names and numbers, never content."""
-
-    at = models.DateTimeField()
-    # Calls outlive what they name and are many: no constraint, no cascade.
-    connection = models.ForeignKey(
-        Connection, models.DO_NOTHING, related_name="calls", db_constraint=False, db_index=False
-    )
-    key = models.ForeignKey(
-        IntegrationKey, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
-    )
-    flow = models.CharField(max_length=60, blank=True)
-    step = models.CharField(max_length=80, blank=True)
-    # The address that the caller named; it was checked only where it decided on the credential.
-    user = models.CharField("login user", max_length=254, blank=True)
-    method = models.CharField(max_length=10)
-    path = models.CharField(max_length=300)
-    status = models.PositiveSmallIntegerField()
-    problem = models.CharField(max_length=40, blank=True)
-    took_ms = models.PositiveIntegerField()
-    bytes_in = models.PositiveBigIntegerField(default=0)
-    bytes_out = models.PositiveBigIntegerField(default=0)
-
-    class Meta:
-        default_permissions = ()
-        indexes = [models.Index(fields=["connection", "at"]), models.Index(fields=["at"])]
-
-
-class CallDay(models.Model):
-    """A connection's calls of one day, by integration and environment."""
-
-    day = models.DateField()
-    connection = models.ForeignKey(
-        Connection, models.DO_NOTHING, related_name="call_days", db_constraint=False, db_index=False
-    )
-    integration = models.ForeignKey(
-        Integration, models.DO_NOTHING, related_name="call_days", db_constraint=False
-    )
-    # Nothing on days before environments were told apart.
-    environment = models.ForeignKey(
-        Environment,
-        models.DO_NOTHING,
-        null=True,
-        related_name="call_days",
-        db_constraint=False,
-        db_index=False,
-    )
-    ok = models.PositiveIntegerField(default=0)
-    failed = models.PositiveIntegerField(default=0)
-    last_at = models.DateTimeField(null=True)
-
-    class Meta:
-        default_permissions = ()
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "day", "integration", "environment"], name="call_day_once"
-            )
-        ]

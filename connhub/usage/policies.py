@@ -7,7 +7,7 @@ from connhub.connections.models import Connection
 from connhub.connections.policies import usable_by
 from connhub.sharing import roles
 
-from .models import Availability, Integration, Kind, Membership, Project, Registration
+from .models import Availability, Flow, Integration, Kind, Membership, Project, Registration
 
 
 def is_member(user: User, integration: Integration) -> bool:
@@ -16,6 +16,19 @@ def is_member(user: User, integration: Integration) -> bool:
 
 def state_of(integration: Integration) -> frozenset[str]:
     return frozenset({"integration app"} if integration.kind == Kind.APP else ())
+
+
+def is_owner(user: User, flow: Flow) -> bool:
+    return flow.owner_id == user.pk
+
+
+def state_of_flow(flow: Flow) -> frozenset[str]:
+    return frozenset(() if flow.integration_id else ("standalone",))
+
+
+def standalone_flows(user: User) -> QuerySet[Flow]:
+    """One's own flows that no integration has; those of everybody for super admins."""
+    return Flow.objects.alone().visible_to(user)
 
 
 def belonging_to(user: User) -> QuerySet[Integration]:
@@ -45,6 +58,11 @@ def open_for_registering(user: User) -> QuerySet[Integration]:
 def usable_connections(user: User) -> QuerySet[Connection]:
     """Those the person administers, or may use already in an integration that they belong to."""
     return Connection.objects.live().filter(usable_by(user))
+
+
+def traceable_by(user: User) -> QuerySet[Connection]:
+    """Those whose uses the person may look for: what they may use, all of them for a super admin."""
+    return Connection.objects.live() if user.is_super_admin else usable_connections(user)
 
 
 def through_integrations(user: User) -> Q:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from connhub.errors import Refusal
+from connhub.middleware import headers_of_every_answer
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -140,10 +141,10 @@ async def answer(
         (b"content-type", b"application/problem+json"),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
         (b"x-connhub-problem", refusal.code.encode()),
         (b"x-request-id", request_id.encode()),
-        *_headers_of(refusal),
+        *headers_of(refusal),
+        *headers_of_every_answer(),
     ]
     await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -167,7 +168,8 @@ def document(refusal: Refusal, *, request_id: str, link_name: str | None = None)
     return json.dumps(problem, ensure_ascii=False).encode()
 
 
-def _headers_of(refusal: Refusal) -> list[tuple[bytes, bytes]]:
+def headers_of(refusal: Refusal) -> list[tuple[bytes, bytes]]:
+    """What it says besides to the program that called."""
     match refusal:
         case Unauthorized():
             return [(b"www-authenticate", b'Bearer realm="ConnHub"')]

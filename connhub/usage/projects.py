@@ -2,13 +2,16 @@
 
 import secrets
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Count, IntegerField, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
 from django.utils.text import slugify
 
+from connhub.accounts import people
 from connhub.accounts.models import User
+from connhub.accounts.notifications import SHARED, tell
 from connhub.accounts.permissions import require
 from connhub.audit.log import record
 from connhub.errors import Refusal
@@ -17,7 +20,6 @@ from connhub.sharing import roles
 
 from . import policies
 from .models import (
-    CallDay,
     Flow,
     Integration,
     IntegrationKey,
@@ -43,14 +45,13 @@ class NotAMember(Refusal):
 
 def for_listing(integrations: QuerySet[Integration]) -> QuerySet[Integration]:
     """With what a row of the list shows, in one query however long the list."""
-    last_calls = CallDay.objects.filter(integration=OuterRef("pk")).order_by()
+    keys = IntegrationKey.objects.filter(integration=OuterRef("pk"))
+    used = keys.exclude(last_used_at=None).order_by("-last_used_at")
     return integrations.select_related("project").annotate(
         connection_count=_count(Registration.objects.filter(connection__deleted_at=None)),
         flow_count=_count(Flow.objects.all()),
         key_count=_count(IntegrationKey.objects.usable()),
-        last_call_at=Subquery(
-            last_calls.values("integration").annotate(last=Max("last_at")).values("last")
-        ),
+        last_call_at=Subquery(used.values("last_used_at")[:1]),
     )
 
 
@@ -68,7 +69,7 @@ def create(name: str, *, slug: str, project: Project | str, by: User) -> Integra
         PermissionDenied: `by` may not make integrations, or not in that project.
         SlugTaken: another integration has the slug.
     """
-    require(by, "integration.create")
+    by = people.require_now(by, "integration.create")
     if isinstance(project, str):
         project = _new_project(project, by)
     elif not policies.projects_open_to(by).filter(pk=project.pk).exists():
@@ -93,17 +94,31 @@ def _new_project(name: str, by: User) -> Project:
 
 @transaction.atomic
 def add_member(integration: Integration, user: User, *, by: User) -> bool:
-    """Give a person access to the integration; False if they were a member already.
+    """Give a person access to the integration, of which they are told by letter.
+
+    False if they were a member already.
 
     Raises:
         PermissionDenied: `by` is no admin of the integration.
     """
+    by = people.locked(by)
     integration = locked(integration)
     require(by, "integration.change_members", integration)
     _, created = Membership.objects.get_or_create(integration=integration, user=user)
     if created:
         record("member.added", by=by, on=integration, detail={"member": user.email})
+        _write_to(user, integration, by)
     return created
+
+
+def _write_to(person: User, integration: Integration, by: User) -> None:
+    """Tell somebody that they are a member now, if they want to know."""
+    if person.pk == by.pk:
+        return
+    url = settings.CONNHUB_URL + integration.get_absolute_url()
+    context = {"by": by, "integration": integration, "person": person, "url": url}
+    subject = f"{by} made you a member of {integration}"
+    tell(person, SHARED, subject, "usage/new_member.txt", context)
 
 
 @transaction.atomic
@@ -114,6 +129,7 @@ def remove_member(integration: Integration, user: User, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the integration.
         NotAMember: they have no membership.
     """
+    by = people.locked(by)
     integration = locked(integration)
     require(by, "integration.change_members", integration)
     deleted, _ = Membership.objects.filter(integration=integration, user=user).delete()

@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from connhub import throttle
 from connhub.accounts.models import User
-from connhub.audit.log import HEAD, AuditUnavailable, record
+from connhub.audit.log import HEAD, AuditUnavailable, record, record_refusal_of_stranger
 from connhub.audit.models import Event, Head
 from connhub.connections.models import Connection
 from connhub.errors import Refusal
@@ -95,7 +96,7 @@ def credential_read(
 def first_use(key: IntegrationKey, connection: Connection, user: User | None) -> None:
     """That a key made its first call with a credential: once for good. Raises: AuditUnavailable."""
     # All processes queue here, so that no two of them find nothing.
-    Head.objects.select_for_update().filter(pk=HEAD).first()
+    Head.objects.select_for_update(no_key=True).filter(pk=HEAD).first()
     known = Event.objects.about(connection).filter(
         action=FIRST_USED, actor_type=key._meta.model_name, actor_id=str(key.pk)
     )
@@ -109,11 +110,16 @@ def _whose(user: User | None) -> dict[str, str]:
 
 @transaction.atomic
 def call_denied(digest: str, link_name: str, code: str) -> None:
-    """That somebody called with a key that is unknown, or has ended, or may not use the connection."""
+    """That somebody called with a key that is unknown, or has ended, or may not do this.
+
+    Of the same calls with a key the first in a minute, of an address's without one the first.
+    """
     key = IntegrationKey.objects.filter(digest=digest).first() if digest else None
     detail = {"code": code, "link_name": link_name[:50]}
     if key is None:
-        record("key.refused", outcome="denied", detail=detail, change=False)
+        record_refusal_of_stranger("key.refused", detail=detail)
+        return
+    if not throttle.is_new(f"{link_name} {code}", of=f"denials of {digest}"):
         return
     asked = Connection.objects.live().filter(link_name=link_name).first()
     record("call.denied", by=key, on=asked, outcome="denied", detail=detail, change=False)

@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
+from connhub.accounts import people
 from connhub.accounts.models import User
 from connhub.accounts.permissions import may, require
 from connhub.audit.log import Entry, record, record_all
@@ -14,7 +15,16 @@ from connhub.connections.models import Connection
 from connhub.errors import Refusal
 
 from . import policies
-from .models import Availability, Function, Integration, IntegrationKey, Kind, Registration, Step
+from .models import (
+    Availability,
+    Flow,
+    Function,
+    Integration,
+    IntegrationKey,
+    Kind,
+    Registration,
+    Step,
+)
 
 
 class RegistrationNotOffered(Refusal):
@@ -28,14 +38,33 @@ class AvailableElsewhere(Refusal):
 
 
 class NotRegistered(Refusal):
+    """`link_names` are those of several, where not one alone was asked about."""
+
     code = "not-registered"
     text = "This connection is not registered here. Register it first."
+
+    def __init__(self, *link_names: str) -> None:
+        self.link_names = link_names
+        several = f"Not registered with this integration: {', '.join(link_names)}."
+        super().__init__(several if link_names else None)
 
 
 def offered_in(integration: Integration) -> QuerySet[Connection]:
     """What a new flow may select: registered with the integration, or available to its project."""
-    offered = _registered(integration) | _of_project(integration)
+    offered = registered_with(integration) | available_to_project_of(integration)
     return Connection.objects.live().filter(not_elsewhere(integration), offered)
+
+
+def kept_by(flow: Flow, integration: Integration) -> QuerySet[Connection]:
+    """What the integration may use for no other reason than that this flow of it does."""
+    others = Step.objects.filter(flow__integration=integration).exclude(flow=flow)
+    functions = Function.objects.filter(integration=integration)
+    own = usable_in(integration).filter(pk__in=flow.steps.values("connection"))
+    return (
+        own.exclude(pk__in=offered_in(integration).values("pk"))
+        .exclude(pk__in=others.values("connection"))
+        .exclude(pk__in=functions.values("connection"))
+    )
 
 
 class Each:
@@ -51,7 +80,7 @@ def usable_in(integration: Integration | type[Each]) -> QuerySet[Connection]:
     in_steps = Step.objects.filter(flow__integration=here).values("connection")
     in_functions = Function.objects.filter(integration=here).values("connection")
     used = Q(pk__in=in_steps) | Q(pk__in=in_functions)
-    usable = _registered(integration) | _of_project(integration) | used
+    usable = registered_with(integration) | available_to_project_of(integration) | used
     return Connection.objects.live().filter(not_elsewhere(integration), usable)
 
 
@@ -66,12 +95,14 @@ def _further_in(value: Any) -> Any:
     return OuterRef(value) if isinstance(value, OuterRef) else value
 
 
-def _registered(integration: Integration | type[Each]) -> Q:
+def registered_with(integration: Integration | type[Each]) -> Q:
+    """The condition that a connection is registered with it."""
     here = Registration.objects.filter(integration=_further_in(integration.pk))
     return Q(pk__in=here.values("connection"))
 
 
-def _of_project(integration: Integration | type[Each]) -> Q:
+def available_to_project_of(integration: Integration | type[Each]) -> Q:
+    """The condition that a connection is available to its whole project."""
     return Q(availability__project=integration.project_id)
 
 
@@ -108,7 +139,8 @@ def steps_elsewhere(integration: Integration) -> QuerySet[Step]:
 
     Its members see them by name and nothing more.
     """
-    over = Step.objects.filter(connection__in=integration.registrations.values("connection"))
+    registered = policies.in_force().filter(integration=integration)
+    over = Step.objects.filter(connection__in=registered.values("connection"))
     outside = over.exclude(flow__integration=integration)
     return outside.select_related("connection__service").order_by("connection__name", "name")
 
@@ -116,13 +148,13 @@ def steps_elsewhere(integration: Integration) -> QuerySet[Step]:
 def not_elsewhere(integration: Integration | type[Each]) -> Q:
     """Connections that no availability keeps from being registered with the integration."""
     only_here = Q(availability__integration=integration.pk)
-    return Q(availability=None) | _of_project(integration) | only_here
+    return Q(availability=None) | available_to_project_of(integration) | only_here
 
 
 def registrable(integration: Integration, *, by: User) -> QuerySet[Connection]:
     """What the person may register with the integration and isn't yet."""
     usable = policies.usable_connections(by).filter(not_elsewhere(integration))
-    return usable.exclude(_registered(integration))
+    return usable.exclude(registered_with(integration))
 
 
 @transaction.atomic
@@ -140,9 +172,10 @@ def register(
         RegistrationNotOffered: it is an integration app.
         AvailableElsewhere: one of them is narrowed to another project or integration.
     """
+    by = people.locked(by)
     integration = lock_for(integration, by=by)
     ids = {connection.pk for connection in connections}
-    rows = Connection.objects.select_for_update(of=("self",)).filter(pk__in=ids)
+    rows = Connection.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=ids)
     chosen = list(rows.order_by("pk"))
     _require_may_bring(integration, by, ids)
     return add(integration, chosen, how=how, by=by)
@@ -187,9 +220,16 @@ def insert(
     there = Registration.objects.filter(integration__in=integrations, connection__in=connections)
     known = set(there.values_list("integration", "connection"))
     new = [(i, c) for i in integrations for c in connections if (i.pk, c.pk) not in known]
+    return insert_new(new, how=how, by=by)
+
+
+def insert_new(
+    pairs: Iterable[tuple[Integration, Connection]], *, how: str, by: User | IntegrationKey
+) -> list[Registration]:
+    """As `insert`, of connections each known not to be registered with the integration."""
     person = by if isinstance(by, User) else None
     return Registration.objects.bulk_create(
-        Registration(integration=i, connection=c, how=how, by=person) for i, c in new
+        Registration(integration=i, connection=c, how=how, by=person) for i, c in pairs
     )
 
 
@@ -208,6 +248,7 @@ def deregister(integration: Integration, connection: Connection, *, by: User) ->
         RegistrationNotOffered: it is an integration app.
         NotRegistered: there is no such registration.
     """
+    by = people.locked(by)
     integration = lock_for(integration, by=by)
     deleted, _ = Registration.objects.filter(
         integration=integration, connection=connection
@@ -245,4 +286,4 @@ def _where(integration: Integration, **more: str) -> dict[str, str]:
 
 def locked(integration: Integration) -> Integration:
     """The integration as it is now; nobody else changes what it may use until the commit."""
-    return Integration.objects.select_for_update(of=("self",)).get(pk=integration.pk)
+    return Integration.objects.select_for_update(of=("self",), no_key=True).get(pk=integration.pk)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import QuerySet
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
@@ -73,7 +74,8 @@ def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
         RegistrationNotOffered: an integration app uses the old one.
         AvailableElsewhere: the new one is narrowed to a project or integration that is not theirs.
     """
-    integrations = list(involving(old).select_for_update(of=("self",)).order_by("pk"))
+    by = people.locked(by)
+    integrations = list(involving(old).select_for_update(of=("self",), no_key=True).order_by("pk"))
     new = _locked(old, by_connection, by)
     _require_room(integrations, new)
     moved = _move(old, new)
@@ -87,7 +89,9 @@ def replace(old: Connection, *, by_connection: Connection, by: User) -> None:
 def _locked(old: Connection, other: Connection, by: User) -> Connection:
     """The other one, both locked. Raises: PermissionDenied, NotAReplacement."""
     both = Connection.objects.filter(pk__in=[old.pk, other.pk])
-    found = {each.pk: each for each in both.select_for_update(of=("self",)).order_by("pk")}
+    found = {
+        each.pk: each for each in both.select_for_update(of=("self",), no_key=True).order_by("pk")
+    }
     if old.pk not in found:
         raise NotAReplacement
     require(by, "connection.replace", found[old.pk])

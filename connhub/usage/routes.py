@@ -23,7 +23,7 @@ from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 
-from . import acting
+from . import acting, callers
 from .models import Integration, IntegrationKey
 from .problems import NotUsable, Unauthorized
 from .registration import usable_in
@@ -83,12 +83,7 @@ class Routes:
         self._changes: int | None = None
         self._routes: dict[Place, Route] = {}
         self._outdated: dict[Place, Route] = {}
-        self._keys: set[str] = set()
         self._running: dict[Hashable, asyncio.Task] = {}
-
-    def knows(self, digest: str) -> bool:
-        """Whether the key was a good one at some time in this process."""
-        return digest in self._keys
 
     async def find(self, digest: str, link_name: str, now: float, user: str = "") -> Route:
         """The route of a key, by its token's digest, to a link name.
@@ -98,6 +93,7 @@ class Routes:
 
         Raises:
             Unauthorized: the key is unknown, revoked or expired.
+            RateLimited: too many unknown keys came from the caller's address.
             NotUsable: there is no such connection, or none for this key.
             DatabaseAway: nobody can tell at the moment.
         """
@@ -154,14 +150,9 @@ class Routes:
     async def _look_up(self, place: Place) -> Route:
         changes = self._changes
         before = self._routes.get(place) or self._outdated.get(place)
-        try:
-            route = await self._once(
-                (place, changes), lambda: in_thread(self._threads, look_up, *place, before)
-            )
-        except NotUsable:
-            self._keys.add(place[0])
-            raise
-        self._keys.add(place[0])
+        route = await self._once(
+            (place, changes), lambda: in_thread(self._threads, look_up, *place, before)
+        )
         # A change that came meanwhile may not be seen in it: then only this call uses it.
         # Names that anybody could make up are not kept either.
         is_made_up = bool(place[2]) and route.user is None
@@ -223,13 +214,10 @@ def look_up(digest: str, link_name: str, email: str, before: Route | None) -> Ro
     """The route as the database has it; what `before` opened is kept if its rows are the same.
 
     Raises:
-        Unauthorized: the key is unknown, revoked or expired.
+        Unauthorized, RateLimited: as `callers.find` says.
         NotUsable: there is no such connection, or none for this key.
     """
-    keys = IntegrationKey.objects.usable().select_related("integration", "environment")
-    key = keys.filter(digest=digest).first()
-    if key is None:
-        raise Unauthorized
+    key = callers.find(digest)
     connection = _connection(key.integration, link_name)
     if connection is None:
         raise NotUsable

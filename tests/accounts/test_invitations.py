@@ -85,13 +85,29 @@ def test_a_link_works_for_72_hours(url):
         late = opened(url)[1].status_code
 
     assert (early, late) == (200, 410)
+    refused = Event.objects.get(action="invitation.refused")
+    assert (refused.sentence, refused.outcome, refused.object) == (
+        "ConnHub refused the link of an invitation (expired)",
+        "denied",
+        str(Invitation.objects.get()),
+    )
+
+
+def test_a_dead_link_is_on_record_once_a_minute_and_no_link_is_none(url):
+    for _ in range(3):
+        Client().get("/invitation/" + "x" * 43 + "/", follow=True)
+    assert Client().get("/invitation/").status_code == 410
+
+    refused = Event.objects.get(action="invitation.refused")
+    assert (refused.object, refused.detail) == ("", {"why": "unknown"})
+    assert "xxx" not in str(Event.objects.values())
 
 
 def test_sent_again_the_old_link_is_void(signed_in, url, mailbox):
     invitation = Invitation.objects.get()
     mailbox.collect()
 
-    signed_in.post(reverse("accounts:send_invitation", args=[invitation.pk]))
+    signed_in.post(reverse("accounts:send_invitation", args=[invitation.public_id]))
 
     (letter,) = mailbox.collect()
     newer = re.search(r"http\S+", letter.get_content())[0]
@@ -102,10 +118,11 @@ def test_sent_again_the_old_link_is_void(signed_in, url, mailbox):
 def test_withdrawn_the_link_is_void(signed_in, url):
     invitation = Invitation.objects.get()
 
-    signed_in.post(reverse("accounts:withdraw_invitation", args=[invitation.pk]))
+    signed_in.post(reverse("accounts:withdraw_invitation", args=[invitation.public_id]))
 
     assert opened(url)[1].status_code == 410
-    assert Event.objects.first().action == "invitation.withdrawn"
+    actions = Event.objects.values_list("action", flat=True)[:2]
+    assert list(actions) == ["invitation.refused", "invitation.withdrawn"]
     assert not Invitation.objects.exists()
 
 
@@ -169,10 +186,10 @@ def test_role_and_address_are_the_invitations_own(url):
 def test_only_super_admins_invite(client, request, url, who):
     person = request.getfixturevalue(who)
     client.force_login(person)
-    pk = Invitation.objects.get().pk
+    named = Invitation.objects.get().public_id
 
     for page in ("accounts:send_invitation", "accounts:withdraw_invitation"):
-        assert client.post(reverse(page, args=[pk])).status_code == 403
+        assert client.post(reverse(page, args=[named])).status_code == 403
     assert client.post(INVITE, {"email": "x@x.example", "role": "admin"}).status_code == 403
     with pytest.raises(PermissionDenied):
         invitations.invite("x@x.example", role="admin", by=person)

@@ -26,7 +26,7 @@ def names(response):
 
 
 def url(page, person):
-    return reverse(f"accounts:{page}", args=[person.pk])
+    return reverse(f"accounts:{page}", args=[person.public_id])
 
 
 @pytest.mark.parametrize(("who", "status"), [("ada", 403), ("eve", 403), ("root", 200)])

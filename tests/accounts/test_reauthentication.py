@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connhub.accounts import invitations
-from connhub.accounts.models import Invitation, Role
+from connhub.accounts.models import Invitation, Role, Team
 from connhub.usage.models import IntegrationKey
 from tests.factories import PASSWORD
 
@@ -59,16 +59,29 @@ def test_the_form_goes_on_as_it_was_sent_and_nothing_happens_before(signed_in, u
     assert IntegrationKey.objects.get().name == TYPED["name"]
 
 
+def test_it_is_asked_before_somebody_becomes_a_member(signed_in, integration, eve, later):
+    url = reverse("usage:add_member", args=[integration.slug])
+
+    asked = signed_in.post(url, {"email": eve.email})
+    before = integration.memberships.count()
+    signed_in.post(url, answered(asked))
+
+    assert is_asked(asked) and before == 0
+    assert integration.memberships.get().user == eve
+
+
 @pytest.mark.parametrize(
     ("page", "args"),
     [
         ("invite", []), ("send_invitation", ["invitation"]), ("change_role", ["person"]),
         ("reset_password", ["person"]), ("reset_factor", ["person"]),
+        ("add_team_members", ["team"]),
     ],
 )  # fmt: skip
 def test_it_is_asked_before_others_are_let_in(client, root, bob, page, args):
     invitations.invite("grace@acme.example", role=Role.MEMBER, by=root)
-    known = {"invitation": Invitation.objects.get().pk, "person": bob.pk}
+    known = {"invitation": Invitation.objects.get().public_id, "person": bob.public_id}
+    known["team"] = Team.objects.create(name="Data").public_id
     client.force_login(root)
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
         url = reverse(f"accounts:{page}", args=[known[name] for name in args])
@@ -81,7 +94,7 @@ def test_a_form_without_fields_goes_on_too(client, root):
     before = Invitation.objects.get()
     client.force_login(root)
     with time_machine.travel(timezone.now() + timedelta(minutes=11)):
-        url = reverse("accounts:send_invitation", args=[before.pk])
+        url = reverse("accounts:send_invitation", args=[before.public_id])
         done = client.post(url, answered(client.post(url)))
 
     assert done.status_code in (200, 303)

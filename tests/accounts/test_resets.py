@@ -94,6 +94,13 @@ def test_a_link_works_once(client, ada, mailbox):
 
     assert (opened.status_code, again.status_code) == (410, 410)
     assert User.objects.get(pk=ada.pk).check_password(NEW_PASSWORD)
+    refused = Event.objects.get(action="person.reset_refused")
+    assert (refused.sentence, refused.outcome) == (
+        "ConnHub refused a link to a new password",
+        "denied",
+    )
+    assert refused.object == "Ada"
+    assert url.rstrip("/").rpartition("/")[2] not in str(Event.objects.values())
 
 
 @pytest.mark.parametrize(("minutes", "status"), [(29, 200), (31, 410)])
@@ -142,7 +149,7 @@ def test_letters_are_throttled(client, ada, mailbox):
 def test_a_super_admin_sends_the_link(client, root, ada, mailbox):
     client.force_login(root)
 
-    client.post(reverse("accounts:reset_password", args=[ada.pk]))
+    client.post(reverse("accounts:reset_password", args=[ada.public_id]))
 
     assert Client().get(link_in(mailbox), follow=True).status_code == 200
     assert Event.objects.get(action="person.reset_asked").actor == "Root"
@@ -155,7 +162,7 @@ def test_a_super_admin_gives_somebody_a_password_who_had_none(client, root, ada,
     ada.save()
     client.force_login(root)
 
-    client.post(reverse("accounts:reset_password", args=[ada.pk]))
+    client.post(reverse("accounts:reset_password", args=[ada.public_id]))
 
     assert Client().get(link_in(mailbox), follow=True).status_code == 200
 

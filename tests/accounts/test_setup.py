@@ -88,6 +88,19 @@ def test_after_ten_wrong_codes_the_right_one_is_refused_too(client, code):
     assert not User.objects.exists()
 
 
+def test_a_wrong_code_is_on_record_once_a_minute_for_each_address(client, code):
+    for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
+        client.post(SETUP, PERSON | {"code": "AAAAA-BBBBB"}, REMOTE_ADDR=address)
+
+    found = Event.objects.order_by("sequence")
+    assert [(e.sentence, e.outcome, e.ip) for e in found] == [
+        ("ConnHub refused a setup code (wrong)", "denied", "192.0.2.1"),
+        ("ConnHub refused a setup code (wrong)", "denied", "192.0.2.2"),
+    ]
+    assert "AAAAA" not in str(list(found.values()))
+    assert SetupCode.objects.get().tries_left == 7
+
+
 def test_a_code_older_than_a_day_is_refused(client, code):
     SetupCode.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 

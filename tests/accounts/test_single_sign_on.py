@@ -1,9 +1,11 @@
 """Single sign-on by OpenID Connect, against a provider that is not ours."""
 
+import re
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from html import unescape
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -405,16 +407,50 @@ def test_an_export_wants_another_sign_in_at_the_provider(client, provider, setti
     assert names == ["accounts/reauthenticate.html"] * 2 + ["connections/export.html"]
 
 
-def test_an_old_sign_in_at_the_provider_proves_nothing(client, provider, settings, root):
+@pytest.mark.parametrize("count", [2, 900])
+def test_after_it_the_form_has_what_was_ticked_before(client, provider, settings, root, count):
+    settings.OIDC_CREATE_ROLE = "admin"
+    sign_in(client, provider)
+    url = reverse("connections:export")
+    ticked = [f"connection_{number}" for number in range(count)]
+
+    asked = client.post(url, {"link_name": ticked})
+    way = re.search(r'href="([^"]+\?next=[^"]*)"', asked.content.decode())[1]
+    back = provider.authorize(client.get(unescape(way)).url)
+    returned = client.get(client.get(f"{CALLBACK}?{urlsplit(back).query}").url)
+    again = client.get(url)
+
+    initial = returned.context["form"].initial
+    assert returned.templates[0].name == "connections/export.html"
+    assert (initial["what"], initial["link_names"].split()) == ("these", ticked)
+    assert again.context["form"].initial["what"] == "all"
+    assert "form_left" not in client.session
+
+
+@pytest.mark.parametrize("auth_time", [-700, -90, 90, None, "soon", True, 1e300, [1]], ids=str)
+def test_only_a_new_sign_in_at_the_provider_proves_anything(
+    client, provider, settings, root, auth_time
+):
     settings.OIDC_CREATE_ROLE = "member"
     sign_in(client, provider)
     let_the_proof_age(client)
-    provider.claim(auth_time=int(time.time()) - 700)
+    is_offset = type(auth_time) is int
+    provider.claim(auth_time=int(time.time()) + auth_time if is_offset else auth_time)
 
-    sign_in(client, provider)
+    answer = sign_in(client, provider)
 
-    assert reason() == "the provider did not ask again"
+    assert (answer.url, reason()) == (FAILED, "the provider did not ask again")
+    assert "did not ask you to sign in anew" in client.get(FAILED).content.decode()
     assert client.post(reverse("accounts:second_factor"), {"sent": "1"}).status_code == 200
+
+
+def test_clocks_may_differ_by_less_than_a_minute(client, provider, settings, root):
+    settings.OIDC_CREATE_ROLE = "member"
+    sign_in(client, provider)
+    provider.claim(auth_time=int(time.time()) - 30)
+
+    assert sign_in(client, provider, then=PROFILE).url == PROFILE
+    assert reason() is None
 
 
 def test_somebody_else_at_the_provider_proves_nothing(client, ada, grace, provider):

@@ -54,14 +54,16 @@ def history(ada, bob, connection, integration):
     record("credential.read", by=key, on=connection, change=False)
     record("credential.read", by=key, on=connection, outcome="denied", change=False)
     lifecycle.revoke(connection, by=ada)
+    record("second_factor.reset", by=ada, on=bob)
     return key
 
 
 @pytest.mark.parametrize(
     ("filters", "said"),
     [
-        ({"person": "bob"}, ["Bob renamed Salesforce production"]),
-        ({"person": "BOB@acme.example"}, ["Bob renamed Salesforce production"]),
+        ({"person": "bob"}, ["Ada reset the second factor of Bob", "Bob renamed Salesforce production"]),
+        ({"person": "BOB@acme.example", "kind": "connection"}, ["Bob renamed Salesforce production"]),
+        ({"person": "bob", "kind": "second_factor"}, ["Ada reset the second factor of Bob"]),
         (
             {"person": "ada", "connection": "billing"},
             ["Ada revoked Salesforce production", "Ada created Billing"],
@@ -78,6 +80,18 @@ def history(ada, bob, connection, integration):
         ({"kind": "key"}, ["Ada issued the integration key nightly ({prefix}…) (development, order-to-cash)"]),
         ({"person": "bob", "kind": "key"}, []),
         ({"person": "bob", "key": "nightly"}, []),
+        (
+            {"person": "ada", "key": "nightly"},
+            ["Ada issued the integration key nightly ({prefix}…) (development, order-to-cash)"],
+        ),
+        ({"person": "ada", "key": "nightly", "connection": "billing"}, []),
+        (
+            {"key": "nightly", "outcome": "ok"},
+            [
+                "nightly ({prefix}…) fetched the credential of Salesforce production",
+                "Ada issued the integration key nightly ({prefix}…) (development, order-to-cash)",
+            ],
+        ),
         ({"outcome": "failed"}, []),
         ({"until": "2001-01-01"}, []),
         ({"since": "2001-01-01", "kind": "connection.renamed"}, ["Bob renamed Salesforce production"]),
@@ -125,6 +139,36 @@ def test_where_several_people_fit_one_is_chosen(auditor):
             ("Ben (benita@acme.example)", f"{LOG}?person=benita%40acme.example&outcome=failed"),
         ]
     }
+
+
+def test_what_a_person_did_to_themself_is_there_once_on_all_pages(auditor, ada, bob):
+    for number in range(40):
+        record("person.renamed", by=(ada, bob)[number % 2], on=ada)
+        record("person.renamed", by=ada, on=ada)
+    wanted = {"person": "ada", "kind": "person.renamed"}
+
+    first = auditor.get(LOG, wanted).context["page"]
+    pages = [first]
+    while pages[-1].older:
+        pages.append(auditor.get(LOG, wanted | {"before": pages[-1].older}).context["page"])
+    back = auditor.get(LOG, wanted | {"after": pages[1].newer}).context["page"]
+
+    found = [event.sequence for page in pages for event in page.rows]
+    every = Event.objects.filter(action="person.renamed").values_list("sequence", flat=True)
+    assert found == sorted(every, reverse=True)
+    assert [event.sequence for event in back.rows] == [event.sequence for event in first.rows]
+    exported = b"".join(auditor.get(f"{LOG}export.jsonl", wanted).streaming_content)
+    assert len(exported.splitlines()) == 80
+
+
+def test_a_deleted_connection_is_found_by_its_name_and_has_no_link(auditor, ada, connection):
+    lifecycle.delete(connection, by=ada)
+
+    for typed in ("billing", "Bill"):
+        page = auditor.get(LOG, {"connection": typed, "kind": "connection"}).context["page"]
+
+        assert "Ada deleted Billing" in [event.sentence for event in page.rows]
+        assert {event.url for event in page.rows} == {""}
 
 
 def test_time_spans_are_whole_days(auditor, ada):

@@ -33,6 +33,7 @@ CATEGORIES = ("CRM", "Payment", "Storage", "Marketing", "Support")
 def people() -> dict[str, User]:
     return {
         "of 50": UserFactory(name="Few", role=Role.ADMIN),
+        "of a fiftieth": UserFactory(name="Some", role=Role.ADMIN),
         "of a fifth": UserFactory(name="Many", role=Role.ADMIN),
         "super admin": UserFactory(name="All", role=Role.SUPER_ADMIN),
     }
@@ -40,7 +41,7 @@ def people() -> dict[str, User]:
 
 @transaction.atomic
 def fill(people: dict[str, User], count: int, start: int = 0) -> None:
-    """Connections of 20 services, a fifth of them one person's and 50 of them another's.
+    """Connections of 20 services, a fifth of them one person's, a fiftieth and 50 of them others'.
 
     A twentieth has the tag *common*, 50 have the tag *rare*. With `start` there are so many already.
     """
@@ -63,7 +64,8 @@ def fill(people: dict[str, User], count: int, start: int = 0) -> None:
         _grant(people["of 50"], connections[:: max(count // 50, 1)])
         _grant(people["super admin"], connections[:1000])
         _calls(connections[:1000])
-    _grant(people["of a fifth"], connections[::5])
+    _grant(people["of a fiftieth"], connections[::50])
+    _grant(people["of a fifth"], connections[2::5])
 
 
 @transaction.atomic

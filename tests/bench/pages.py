@@ -25,7 +25,10 @@ PAGES = (
     *(f"{LISTING}?environment={slug}" for slug in ("development", "production")),
     *(f"{LISTING}?tag={tag}" for tag in ("common", "rare", "none-has-it")),
     *(f"{LISTING}?{query}" for query in ("show=mine", "show=shared", "integration=i")),
+    *(f"{LISTING}?{query}" for query in ("unused=90", "unused=90&sort=created")),
+    f"{LISTING}unused/",
     "/connections/c100/",
+    "/connections/c100/usage/",
     "/readiness/",
     "/readiness/?gaps=1",
 )

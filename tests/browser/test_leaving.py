@@ -50,7 +50,7 @@ def test_from_the_people_page_until_somebody_is_deactivated(
     dialog.get_by_role("link", name="Transfer", exact=True).click()
 
     page.get_by_role("button", name="Transfer Ledger").click()
-    page.get_by_label("Search people").press_sequentially("eve")
+    page.get_by_label("Search people").fill("eve")
     expect(page.get_by_role("checkbox")).to_have_count(1)
     page.get_by_label("Eve eve@").check()
     findings += serious_axe_findings(page)

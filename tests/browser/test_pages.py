@@ -3,9 +3,12 @@
 import pytest
 from playwright.sync_api import expect
 
+from connhub.accounts import environments
 from connhub.sharing import roles
+from connhub.usage import flows, keys
 from tests.browser.conftest import serious_axe_findings
 from tests.factories import PASSWORD, IntegrationFactory, connect
+from tests.usage.calls import called
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -19,6 +22,9 @@ PATHS = (
     "/connections/billing/share/",
     "/connections/billing/share/add/",
     "/connections/billing/usage/",
+    "/connections/billing/usage/?view=table",
+    "/connections/unused/",
+    "/connections/billing/calls/",
     "/connections/billing/access/",
     "/connections/billing/guide/",
     "/connections/billing/activity/",
@@ -46,6 +52,16 @@ PATHS = (
     "/integrations/",
     "/integrations/order-to-cash/connections/",
     "/integrations/order-to-cash/keys/",
+    "/integrations/order-to-cash/flows/",
+    "/integrations/order-to-cash/flows/new/",
+    "/integrations/order-to-cash/flows/attach/",
+    "/integrations/order-to-cash/flows/nightly/",
+    "/integrations/order-to-cash/flows/nightly/edit/",
+    "/integrations/order-to-cash/flows/nightly/detach/",
+    "/integrations/order-to-cash/flows/nightly/delete/",
+    "/flows/",
+    "/flows/alone/",
+    "/integrations/order-to-cash/calls/",
     "/settings/",
     "/profile/",
     "/profile/connections/",
@@ -72,6 +88,12 @@ def account(root):
     connection = connect(root)
     integration = IntegrationFactory(name="Order to cash", slug="order-to-cash")
     roles.grant(integration, root, by=root)
+    steps = [flows.DeclaredStep("Orders", "export", "billing")]
+    for slug, where in (("nightly", integration), ("alone", None)):
+        flows.create(slug, name=slug.title(), steps=steps, integration=where, by=root)
+    key, _ = keys.issue(integration, environments.lowest(), name="nightly", by=root)
+    called(connection, key, path="/people/42", flow="nightly", step="Read people")
+    called(connection, key, path="/people", status=502, problem="upstream-failed")
     return root, connection
 
 
@@ -93,7 +115,9 @@ def test_pages_are_whole_and_accessible(
     for path in PATHS:
         page.goto(
             app_server.url
-            + path.replace("SERVICE", connection.service.slug).replace("PERSON", str(person.pk))
+            + path.replace("SERVICE", connection.service.slug).replace(
+                "PERSON", str(person.public_id)
+            )
         )
         problems = serious_axe_findings(page)
         if page.evaluate(

@@ -1,6 +1,6 @@
 """One process that acts as a person: `python -m tests.connections.acting LINK_NAME E-MAIL ACT`.
 
-It says "ready", waits for a line, acts and says "done" or the code of the refusal. Whoever edits
+It says "ready", waits for a line, acts and says "done", "denied" or the code of the refusal. Whoever edits
 looked at version 1.
 """
 
@@ -10,13 +10,23 @@ import django
 
 django.setup()
 
-from connhub.accounts.models import Environment, User  # noqa: E402 - wants the apps
+from django.core.exceptions import PermissionDenied  # noqa: E402 - wants the apps
+
+from connhub.accounts import people  # noqa: E402
+from connhub.accounts.models import Environment, User  # noqa: E402
 from connhub.connections import editing, lifecycle, own_settings, tagging  # noqa: E402
 from connhub.connections.models import Connection  # noqa: E402
 from connhub.connections.refresh import fresh_access  # noqa: E402
 from connhub.errors import Refusal  # noqa: E402
+from connhub.services import custom  # noqa: E402
+from connhub.services.models import Service  # noqa: E402
 from connhub.usage import flows  # noqa: E402
 from connhub.usage.models import IntegrationKey  # noqa: E402
+
+
+def create(connection: Connection, by: User) -> None:
+    details = lifecycle.Details("Made", secrets={"key_1": f"secret of {by}"})
+    lifecycle.create(connection.auth_method, details, link_name="made", by=by)
 
 
 def rename(connection: Connection, by: User) -> None:
@@ -57,6 +67,14 @@ def delete(connection: Connection, by: User) -> None:
     lifecycle.delete(connection, by=by)
 
 
+def delete_eve(connection: Connection, by: User) -> None:
+    people.delete(User.objects.get(name="Eve"), by=by)
+
+
+def delete_acme(connection: Connection, by: User) -> None:
+    custom.delete(Service.objects.get(slug="acme"), by=by)
+
+
 def save_flow(connection: Connection, by: User) -> None:
     key = IntegrationKey.objects.get()
     steps = [flows.DeclaredStep("Read", "export", connection.link_name)]
@@ -69,7 +87,20 @@ def call(connection: Connection, by: User) -> None:
 
 ACTS = {
     act.__name__: act
-    for act in (rename, edit, reconnect, set_up, tag, revoke, delete, save_flow, call)
+    for act in (
+        create,
+        rename,
+        edit,
+        reconnect,
+        set_up,
+        tag,
+        revoke,
+        delete,
+        save_flow,
+        call,
+        delete_eve,
+        delete_acme,
+    )
 }
 
 
@@ -82,6 +113,8 @@ def main(link_name: str, email: str, act: str) -> None:
         ACTS[act](connection, by)
     except Refusal as refusal:
         print(refusal.code, flush=True)
+    except PermissionDenied:
+        print("denied", flush=True)
     else:
         print("done", flush=True)
 

@@ -1,10 +1,14 @@
+from functools import partial
+
 import pytest
 from django.core.exceptions import PermissionDenied
 from django.urls import reverse
 
-from connhub.accounts.models import Environment
+from connhub.accounts import people
+from connhub.accounts.models import Environment, Role
 from connhub.connections import creating
 from connhub.connections.access import prepare
+from connhub.connections.auth.base import Granted
 from connhub.connections.connecting import ConnectFailed
 from connhub.connections.creating import Own
 from connhub.connections.lifecycle import Details
@@ -268,3 +272,31 @@ def test_who_has_no_integration_is_not_asked(client, eve, shop, integration):
     answer = client.get(reverse("connections:new", args=["shop"]))
 
     assert "Available to" not in answer.content.decode()
+
+
+# --- Who is creating ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("end", "more"),
+    [
+        (people.deactivate, {}),
+        (partial(people.change_role, to=Role.MEMBER), {"environment": "production"}),
+        (partial(people.change_role, to=Role.MEMBER), OWN),
+    ],
+    ids=["deactivated", "demoted", "demoted, with an own part"],
+)
+def test_who_may_no_longer_once_the_service_has_answered_makes_nothing(
+    signed_in, ada, root, shop, monkeypatch, end, more
+):
+    def slow(*asked):
+        end(ada, by=root)
+        return Granted({"key_1": CANARY})
+
+    monkeypatch.setattr(creating, "obtain", slow)
+
+    answer = make(signed_in, shop, FORM, more)
+
+    assert answer.status_code == 403
+    assert not Connection.objects.exists()
+    assert not roles.user_grants(Connection).exists()

@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from connhub.audit.models import Event
 from connhub.connections.guide import snippets
 from connhub.usage.models import Registration
 from tests.conftest import CANARY
@@ -71,6 +72,18 @@ def test_activity_tells_what_happened_page_by_page(client, ada, connection):
     rest = client.get("/connections/billing/activity/", {"before": first.context["page"].older})
     assert rest.content.decode().count("Ada renamed") == 5
     assert "Ada created" in rest.content.decode()
+
+
+def test_reading_the_activity_is_on_record_as_reading_the_log_is(client, ada, root, connection):
+    client.force_login(ada)
+
+    client.get("/connections/billing/activity/")
+
+    event = Event.objects.latest("sequence")
+    assert (event.actor, event.action) == ("Ada", "audit.read")
+    client.force_login(root)
+    found = client.get(f"/audit/?{event.detail['filters']}").context["page"].rows
+    assert {found.object for found in found} == {"Billing"}
 
 
 @pytest.mark.parametrize("tab", ["guide", "activity"])

@@ -427,6 +427,7 @@ def test_admins_through_a_team_may_and_deactivated_ones_may_not(ada, eve, connec
 
     lifecycle.rename(connection, to="Ours", by=eve)
     eve.is_active = False
+    eve.save()
     with pytest.raises(PermissionDenied):
         lifecycle.rename(connection, to="Mine", by=eve)
 

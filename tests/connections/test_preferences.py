@@ -23,7 +23,7 @@ def test_view_is_saved_opened_and_deleted(signed_in):
     saved = signed_in.post(f"{VIEWS}?q=bill&sort=created&page=9&status=x", {"name": "Bills"})
     opened = signed_in.get(saved.url)
     view = SavedView.objects.get()
-    signed_in.post(f"{VIEWS}{view.pk}/delete/")
+    signed_in.post(f"{VIEWS}{view.public_id}/delete/")
 
     assert view.query == "q=bill&sort=created"
     assert saved.url == "/connections/?q=bill&sort=created"
@@ -65,7 +65,7 @@ def test_views_of_others_are_not_seen_opened_or_deleted(signed_in, eve):
     theirs = SavedView.objects.create(user=eve, name="Secret plan", query="q=a")
 
     assert "Secret plan" not in signed_in.get("/connections/").content.decode()
-    assert signed_in.post(f"{VIEWS}{theirs.pk}/delete/").status_code == 404
+    assert signed_in.post(f"{VIEWS}{theirs.public_id}/delete/").status_code == 404
 
 
 # --- Columns --------------------------------------------------------------------------------------

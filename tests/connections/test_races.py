@@ -10,14 +10,16 @@ import pytest
 from django.db import connection as database
 from django.db import transaction
 
-from connhub.accounts import environments
+from connhub.accounts import environments, people
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
 from connhub.connections.models import Connection, Credential, Status
 from connhub.connections.telling.models import Telling
-from connhub.usage import flows, keys, registration
+from connhub.sharing import admins, roles
+from connhub.usage import flows, keys, projects, registration
 from connhub.usage.models import Step
 from tests.connections.steps import actions, again, expire, secrets
+from tests.factories import AuthMethodFactory, connect
 from tests.servers.app import database_url
 from tests.servers.process import ROOT, python
 
@@ -164,6 +166,65 @@ def test_a_connection_that_is_being_deleted_enters_no_flow(ada, bob, connection,
         assert said(saving) == "not-registered"
 
     assert not Step.objects.exists()
+
+
+@where_two_may_write
+def test_sharing_it_and_renaming_it_do_not_wait_for_each_other(ada, eve, connection):
+    with started("billing", ada, "rename") as renaming:
+        with transaction.atomic():
+            admins.add(connection, [eve], by=ada)
+            go(renaming)
+            wait_for_lock()
+        assert said(renaming) == "done"
+
+    assert roles.is_admin(eve, connection)
+
+
+# --- Ending the account of whoever acts ------------------------------------------------------------
+
+
+@where_two_may_write
+@pytest.mark.parametrize("act", ["create", "edit"])
+def test_who_is_being_deactivated_finishes_nothing(ada, bob, root, connection, act):
+    before = actions(connection)
+    with started("billing", ada, act) as acting:
+        with transaction.atomic():
+            people.deactivate(ada, by=root)
+            go(acting)
+            wait_for_lock()
+        assert said(acting) == "denied"
+
+    assert Connection.objects.get() == connection
+    assert actions(connection) == before
+
+
+# --- Deleting what somebody is about to point at --------------------------------------------------
+
+
+@where_two_may_write
+def test_somebody_who_is_deleted_while_they_are_added_is_no_member(
+    ada, eve, root, connection, integration
+):
+    with started("billing", root, "delete_eve") as deleting:
+        with transaction.atomic():
+            projects.add_member(integration, eve, by=ada)
+            go(deleting)
+            wait_for_lock()
+        assert said(deleting) == "done"
+
+    assert not integration.memberships.exists()
+
+
+@where_two_may_write
+def test_a_service_that_gets_a_connection_while_it_is_deleted_stays(ada, bob, connection):
+    acme = AuthMethodFactory(service__slug="acme")
+    roles.grant(acme.service, ada, by=ada)
+    with started("billing", ada, "delete_acme") as deleting:
+        with transaction.atomic():
+            connect(bob, method=acme, link_name="made")
+            go(deleting)
+            wait_for_lock()
+        assert said(deleting) == "service-in-use"
 
 
 def wait_for_lock() -> None:

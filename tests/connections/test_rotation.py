@@ -56,6 +56,18 @@ def switched(billing, ada) -> Connection:
     return billing
 
 
+@pytest.fixture
+def robot(ada, token_endpoint) -> Connection:
+    """Its service is asked for a token with the secret."""
+    method = AuthMethodFactory(
+        kind="oauth2_client_credentials",
+        config={"token_url": token_endpoint.url, "token_auth": "client_secret_post"},
+    )
+    token_endpoint.body = {"access_token": "first", "token_type": "Bearer", "expires_in": 3600}
+    typed = {"parameters": {"client_id": "id"}, "secrets": {"client_secret": OLD}}
+    return connect(ada, method=method, **typed)
+
+
 def in_force(connection: Connection) -> str:
     return secrets(connection.credentials.get())["key_1"]
 
@@ -89,6 +101,22 @@ def test_slot_is_bound_to_its_row(billing, ada):
     with pytest.raises(rotation.CredentialUnreadable):
         rotation.switch(billing, by=ada)
     assert in_force(billing) == OLD
+
+
+def test_another_next_value_takes_the_place_of_the_first_and_is_untested(partner, ada):
+    rotation.give(partner, {"key_1": OLD}, by=ada)
+    rotation.test(partner, by=ada)
+    first = Rotation.objects.get()
+
+    rotation.give(partner, {"key_1": NEW}, by=ada)
+
+    slot = Rotation.objects.get()
+    assert waiting(partner) == [(Phase.NEXT, NEW)]
+    assert (slot.tested_at, slot.test_report) == (None, {})
+    # Nobody who kept the first value can put it back.
+    Rotation.objects.update(slot=first.slot.ciphertext)
+    with pytest.raises(rotation.CredentialUnreadable):
+        rotation.switch(partner, by=ada)
 
 
 def test_next_value_is_tested_and_the_report_stays_beside_it(partner, ada, upstream):
@@ -351,30 +379,22 @@ def test_copies_and_files_hold_the_value_in_force_alone(billing, ada):
     assert not Rotation.objects.filter(credential__connection=copy).exists()
 
 
-def test_service_that_refuses_the_next_value_changes_nothing(ada, token_endpoint):
-    method = AuthMethodFactory(
-        kind="oauth2_client_credentials",
-        config={"token_url": token_endpoint.url, "token_auth": "client_secret_post"},
-    )
-    granted = {"access_token": "first", "token_type": "Bearer", "expires_in": 3600}
-    token_endpoint.body = granted
-    made = connect(
-        ada, method=method, parameters={"client_id": "id"}, secrets={"client_secret": OLD}
-    )
-    rotation.give(made, {"client_secret": NEW}, by=ada)
+def test_service_that_refuses_the_next_value_changes_nothing(robot, ada, token_endpoint):
+    rotation.give(robot, {"client_secret": NEW}, by=ada)
 
+    granted = token_endpoint.body
     token_endpoint.body, token_endpoint.status = {"error": "invalid_client"}, 401
     with pytest.raises(ConnectFailed):
-        rotation.switch(made, by=ada)
-    assert secrets(made.credentials.get())["access_token"] == "first"
+        rotation.switch(robot, by=ada)
+    assert secrets(robot.credentials.get())["access_token"] == "first"
 
     token_endpoint.body, token_endpoint.status = granted | {"access_token": "second"}, 200
-    rotation.switch(made, by=ada)
-    now = secrets(made.credentials.get())
+    rotation.switch(robot, by=ada)
+    now = secrets(robot.credentials.get())
     assert (now["client_secret"], now["access_token"]) == (NEW, "second")
 
-    rotation.roll_back(made, by=ada)
-    back = again(made.credentials.get())
+    rotation.roll_back(robot, by=ada)
+    back = again(robot.credentials.get())
     assert secrets(back) == {"client_secret": OLD, "access_token": "first"}
     assert back.renewable
 
@@ -439,19 +459,19 @@ def test_roll_back_and_the_end_of_the_grace_time_at_once(switched, ada):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_became_another_value_meanwhile_is_not_switched_to(billing, ada, monkeypatch):
-    rotation.give(billing, {"key_1": NEW}, by=ada)
+def test_what_became_another_value_meanwhile_is_not_switched_to(robot, ada, monkeypatch):
+    rotation.give(robot, {"client_secret": NEW}, by=ada)
     ask = rotation.obtain
 
     def slowly(*args):
-        rotation.give(billing, {"key_1": "another"}, by=ada)
+        rotation.give(robot, {"client_secret": "another"}, by=ada)
         return ask(*args)
 
     monkeypatch.setattr(rotation, "obtain", slowly)
 
     with pytest.raises(NoNextValue):
-        rotation.switch(billing, by=ada)
-    assert in_force(billing) == OLD
+        rotation.switch(robot, by=ada)
+    assert secrets(robot.credentials.get())["client_secret"] == OLD
 
 
 # --- The page -------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.app import AppServer, running_app
 from tests.servers.assertion_server import AssertionServer, assertions
 from tests.servers.mailbox import Mailbox
 from tests.servers.mailbox import mailbox as running_mailbox
@@ -69,6 +70,19 @@ def upstream(upstream_process: Upstream) -> Upstream:
     """An HTTP API for proxy tests, counting connections from zero."""
     upstream_process.reset()
     return upstream_process
+
+
+@pytest.fixture(scope="session")
+def app_process(django_db_setup: None, upstream_process: Upstream) -> Iterator[AppServer]:
+    """ConnHub in one process, for fixtures that outlive a test."""
+    with running_app(CONNHUB_EGRESS_ALLOW=f"127.0.0.1:{upstream_process.port}") as server:
+        yield server
+
+
+@pytest.fixture
+def app_server(transactional_db: None, app_process: AppServer) -> AppServer:
+    """ConnHub in a process of its own, on the database of the test."""
+    return app_process
 
 
 @pytest.fixture(scope="session")

@@ -72,14 +72,14 @@ def test_the_pages_are_for_admins_and_a_super_admin_only_looks(
 ):
     visitor = browser(request.getfixturevalue(who))
 
-    pages = ["add/", f"people/{bob.pk}/remove/"]
+    pages = ["add/", f"people/{bob.public_id}/remove/"]
     assert visitor.get(share).status_code == seen
     assert [visitor.get(share + page).status_code for page in pages] == [changed] * 2
 
 
 def test_outsiders_find_nothing_of_a_connection(connection, eve, bob):
     visitor = browser(eve)
-    pages = ["", "add/", f"people/{bob.pk}/remove/", "to-myself/"]
+    pages = ["", "add/", f"people/{bob.public_id}/remove/", "to-myself/"]
 
     assert [visitor.get(BILLING + page).status_code for page in pages] == [404] * 4
     answers = [visitor.post(BILLING + page, {"q": "b", "search": "1"}) for page in pages[1:]]
@@ -106,7 +106,7 @@ def test_an_integration_shows_its_admins_to_its_members_who_change_nothing(
     projects.add_member(shared_integration, eve, by=ada)
 
     seen = browser(eve).get(share)
-    pages = ["add/", f"people/{bob.pk}/remove/", "to-myself/"]
+    pages = ["add/", f"people/{bob.public_id}/remove/", "to-myself/"]
     refused = [browser(eve).post(share + page).status_code for page in pages]
 
     assert (before.status_code, seen.status_code) == (404, 200)
@@ -276,8 +276,8 @@ def test_removal_says_what_is_lost_and_the_next_request_is_refused(
     pages = ["", "share/", "guide/", "activity/", "usage/", "edit/", "test/"]
     before = [theirs.get(f"/connections/billing/{page}").status_code for page in pages]
 
-    asked = signed_in.get(f"{BILLING}people/{bob.pk}/remove/", headers=HTMX)
-    answer = signed_in.post(f"{BILLING}people/{bob.pk}/remove/", headers=HTMX)
+    asked = signed_in.get(f"{BILLING}people/{bob.public_id}/remove/", headers=HTMX)
+    answer = signed_in.post(f"{BILLING}people/{bob.public_id}/remove/", headers=HTMX)
 
     assert "Bob will no longer see Billing" in text_of(asked)
     assert (before, answer.status_code) == ([200] * len(pages), 204)
@@ -293,8 +293,8 @@ def test_removal_says_what_is_lost_and_the_next_request_is_refused(
 def test_anybody_may_leave_and_is_taken_to_the_list(connection, bob):
     theirs = browser(bob)
 
-    asked = text_of(theirs.get(f"{BILLING}people/{bob.pk}/remove/"))
-    answer = theirs.post(f"{BILLING}people/{bob.pk}/remove/")
+    asked = text_of(theirs.get(f"{BILLING}people/{bob.public_id}/remove/"))
+    answer = theirs.post(f"{BILLING}people/{bob.public_id}/remove/")
 
     assert "You will no longer see Billing" in asked
     assert (answer.status_code, answer.url) == (303, "/connections/")
@@ -303,7 +303,7 @@ def test_anybody_may_leave_and_is_taken_to_the_list(connection, bob):
 def test_a_team_is_removed_with_all_that_have_no_other_way(signed_in, connection, team, ada, eve):
     team.user_set.add(ada)
     roles.grant(connection, team, by=ada)
-    url = f"{BILLING}teams/{team.pk}/remove/"
+    url = f"{BILLING}teams/{team.public_id}/remove/"
 
     asked = text_of(signed_in.get(url))
     signed_in.post(url)
@@ -316,7 +316,7 @@ def test_a_team_is_removed_with_all_that_have_no_other_way(signed_in, connection
 def test_somebody_in_a_team_keeps_what_the_team_has(signed_in, connection, team, ada, bob):
     team.user_set.add(bob)
     roles.grant(connection, team, by=ada)
-    url = f"{BILLING}people/{bob.pk}/remove/"
+    url = f"{BILLING}people/{bob.public_id}/remove/"
 
     asked = text_of(signed_in.get(url))
     signed_in.post(url)
@@ -329,7 +329,7 @@ def test_somebody_in_a_team_keeps_what_the_team_has(signed_in, connection, team,
 def test_the_only_admin_of_anything_stays(signed_in, thing, share, ada, bob):
     admins.remove(thing, bob, by=ada)
 
-    answer = signed_in.post(f"{share}people/{ada.pk}/remove/", headers=HTMX)
+    answer = signed_in.post(f"{share}people/{ada.public_id}/remove/", headers=HTMX)
 
     assert answer.status_code == 409
     assert "Add another admin first" in answer.content.decode()
@@ -341,8 +341,8 @@ def test_whoever_leaves_an_integration_stays_its_member(shared_integration, ada,
     projects.add_member(shared_integration, bob, by=ada)
     theirs = browser(bob)
 
-    asked = text_of(theirs.get(f"{share}people/{bob.pk}/remove/"))
-    answer = theirs.post(f"{share}people/{bob.pk}/remove/")
+    asked = text_of(theirs.get(f"{share}people/{bob.public_id}/remove/"))
+    answer = theirs.post(f"{share}people/{bob.public_id}/remove/")
 
     assert "You may no longer manage Order to cash" in asked
     assert "Its flows and keys go on working." in asked
@@ -363,7 +363,7 @@ def test_the_last_active_admin_stays(signed_in, connection, ada, bob, other):
         roles.grant(connection, made, by=ada)
         if other == "team of deactivated":
             made.user_set.add(UserFactory(is_active=False))
-    url = f"{BILLING}people/{ada.pk}/remove/"
+    url = f"{BILLING}people/{ada.public_id}/remove/"
 
     answer = signed_in.post(url, headers=HTMX)
 

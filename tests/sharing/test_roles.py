@@ -1,11 +1,11 @@
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 
 from connhub.accounts.models import User
 from connhub.connections.models import Connection, ConnectionTeamGrant, ConnectionUserGrant
 from connhub.sharing import roles
-from connhub.usage.models import Integration
+from connhub.sharing.kinds import kinds
 from tests.factories import UserFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -102,6 +102,10 @@ def test_a_permission_on_the_whole_model_makes_nobody_admin(connection, eve, tea
     assert eve not in roles.admins(connection)
 
 
-def test_each_kind_of_object_has_one_permission():
-    assert roles.permission(Connection) == "administer_connection"
-    assert roles.permission(Integration) == "administer_integration"
+@pytest.mark.parametrize("kind", kinds.values(), ids=lambda kind: kind.name)
+def test_each_kind_of_object_has_one_permission_which_every_grant_of_it_gives(db, kind):
+    allowed = Permission.objects.filter(
+        content_type=ContentType.objects.get_for_model(kind.model)
+    ).values_list("codename", flat=True)
+
+    assert list(allowed) == [roles.permission(kind.model)] == [f"administer_{kind.name}"]

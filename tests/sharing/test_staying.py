@@ -97,7 +97,7 @@ def test_the_only_active_person_of_such_a_team_stays_active(of_team, team, eve, 
 def test_such_a_team_stays_and_the_page_lists_why(client, of_team, team, root, eve):
     client.force_login(root)
 
-    answer = client.post(f"/teams/{team.pk}/delete/", headers=HTMX)
+    answer = client.post(f"/teams/{team.public_id}/delete/", headers=HTMX)
 
     assert answer.status_code == 409
     assert "/connections/billing/share/" in answer.content.decode()

@@ -1,7 +1,7 @@
 """A connection to the test upstream, a key for it, and ConnHub serving calls over it."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from connhub.usage import keys, registration
 from connhub.usage.models import Integration, IntegrationKey
 from tests.conftest import CANARY
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
-from tests.servers.app import AppServer, running_app
+from tests.servers.app import AppServer
 from tests.servers.upstream import Upstream
 
 TIMEOUT_S = 20
@@ -50,19 +50,6 @@ class Flow:
             allow_redirects=False,
             **options,
         )
-
-
-@pytest.fixture(scope="session")
-def app_process(django_db_setup: None, upstream_process: Upstream) -> Iterator[AppServer]:
-    """ConnHub in one process, for fixtures that outlive a test."""
-    with running_app(CONNHUB_EGRESS_ALLOW=f"127.0.0.1:{upstream_process.port}") as server:
-        yield server
-
-
-@pytest.fixture
-def app_server(transactional_db: None, app_process: AppServer) -> AppServer:
-    """ConnHub in a process of its own, on the database of the test."""
-    return app_process
 
 
 @pytest.fixture

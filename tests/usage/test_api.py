@@ -3,11 +3,12 @@
 import pytest
 from django.urls import reverse
 
+from connhub import throttle
 from connhub.accounts import environments
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
-from connhub.usage import keys, projects, registration
-from connhub.usage.models import Availability, Flow, Registration
+from connhub.usage import callers, keys, projects, registration
+from connhub.usage.models import Availability, Flow, Kind, Registration
 from tests.conftest import CANARY
 from tests.factories import IntegrationFactory, connect
 
@@ -137,6 +138,92 @@ def test_calls_without_a_valid_key_are_refused_alike(client, token, header):
     assert response["WWW-Authenticate"] == 'Bearer realm="ConnHub"'
 
 
+def denials() -> list[tuple[str, str, dict]]:
+    events = Event.objects.filter(outcome="denied").order_by("sequence")
+    return [(event.actor, event.object, event.detail) for event in events]
+
+
+@pytest.mark.parametrize("header", [None, "Bearer x", "Bearer chk_" + "A" * 43])
+def test_calls_without_a_known_key_are_on_record_once_a_minute_for_each_address(client, db, header):
+    headers = {} if header is None else {"Authorization": header}
+
+    for address in ("192.0.2.1", "192.0.2.1", "2001:db8::1", "2001:db8::2"):
+        client.get(CONNECTIONS, headers=headers, REMOTE_ADDR=address)
+
+    unknown = ("ConnHub", "", {"code": "unauthorized", "link_name": ""})
+    assert denials() == [unknown] * 2
+    assert Event.objects.latest("sequence").ip == "2001:db8::1"
+
+
+def test_strangers_of_many_addresses_do_not_fill_the_record(client, db, monkeypatch):
+    monkeypatch.setattr(throttle, "MOST_NEW", 2)
+
+    for number in range(4):
+        client.get(CONNECTIONS, REMOTE_ADDR=f"192.0.2.{number}")
+
+    assert len(denials()) == 2
+
+
+def test_too_many_unknown_keys_from_one_address_are_not_looked_up(
+    client, call, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(callers, "MOST_UNKNOWN", 2)
+    monkeypatch.setattr(throttle.time, "time", lambda: 120.5)
+    unknown = {"Authorization": "Bearer chk_" + "A" * 43}
+    for _ in range(2):
+        assert client.get(CONNECTIONS, headers=unknown).status_code == 401
+
+    with django_assert_num_queries(0):
+        response = client.get(CONNECTIONS, headers=unknown)
+
+    assert (problem(response), response["Retry-After"]) == ((429, "rate-limited"), "60")
+    assert problem(call(CONNECTIONS)) == (429, "rate-limited")
+    elsewhere = client.get(CONNECTIONS, headers=unknown, REMOTE_ADDR="192.0.2.1")
+    assert problem(elsewhere) == (401, "unauthorized")
+
+
+def test_good_keys_do_not_count_as_unknown_and_go_on_whoever_else_calls(
+    client, call, ada, integration, monkeypatch
+):
+    monkeypatch.setattr(callers, "MOST_UNKNOWN", 2)
+    others = [keys.issue(integration, environments.lowest(), name="o", by=ada)[1] for _ in "123"]
+    for token in others:
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert client.get(CONNECTIONS, headers=bearer).status_code == 200
+    assert call(CONNECTIONS).status_code == 200
+
+    for _ in range(3):
+        refused = client.get(CONNECTIONS, headers={"Authorization": "Bearer chk_" + "A" * 43})
+
+    assert refused.status_code == 429
+    assert call(CONNECTIONS).status_code == 200
+
+
+def test_calls_with_one_key_are_limited(call, registered, settings):
+    settings.PROXY_RATE_KEY = "1/hour"
+    call(CONNECTIONS)  # not known before, so not counted
+
+    answers = [call(CONNECTIONS) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1]["Retry-After"]) > 0
+
+
+def test_nothing_is_limited_and_all_is_on_record_while_the_cache_is_away(client, db, monkeypatch):
+    def away(*args):
+        raise ConnectionError
+
+    monkeypatch.setattr(callers, "MOST_UNKNOWN", 1)
+    for name in ("add", "incr"):
+        monkeypatch.setattr(throttle.cache, name, away)
+    unknown = {"Authorization": "Bearer chk_" + "A" * 43}
+
+    answers = [client.get(CONNECTIONS, headers=unknown).status_code for _ in range(3)]
+
+    assert answers == [401] * 3
+    assert len(denials()) == 3
+
+
 def test_key_counts_in_the_header_alone(client, token):
     response = client.get(CONNECTIONS, {"token": token, "access_token": token})
 
@@ -157,6 +244,9 @@ def test_revoked_key_fails_the_next_call(call, ada, integration):
 
     assert before.status_code == 200
     assert problem(after) == (401, "unauthorized")
+    assert denials() == [
+        (str(integration.keys.get()), "", {"code": "unauthorized", "link_name": ""})
+    ]
 
 
 def test_declare_saves_the_flow_and_is_on_record(declare, integration, registered):
@@ -198,12 +288,19 @@ def test_declare_makes_the_steps_exactly_these(declare, ada, integration, regist
     assert event.fields == ["Invoices", "Orders", "name"]
 
 
-def test_declare_refuses_connections_that_the_integration_may_not_use(declare, connection):
+def test_declare_refuses_connections_that_the_integration_may_not_use(
+    declare, integration, connection
+):
     response = declare(step(), step("More", connection="no_such"))
 
     assert problem(response) == (409, "not-registered")
     assert response.json()["detail"] == ("Not registered with this integration: billing, no_such.")
     assert Flow.objects.count() == 0
+    who, code = str(integration.keys.get()), "not-registered"
+    assert denials() == [
+        (who, "Billing", {"code": code, "link_name": "billing"}),
+        (who, "", {"code": code, "link_name": "no_such"}),
+    ]
 
 
 def test_declare_registers_what_is_available_to_the_project_and_says_so(
@@ -219,6 +316,42 @@ def test_declare_registers_what_is_available_to_the_project_and_says_so(
         "Order to cash: 1 member sees these connections now, and exports and imports over them."
     )
     assert Registration.objects.get().how == "automatic"
+
+
+def test_declare_registers_nothing_in_an_integration_app(
+    declare, ada, integration, connection, registered
+):
+    connect(ada, name="Sales CRM", link_name="sales_crm")
+    of_project = connect(ada, name="Ledger", link_name="ledger")
+    Availability.objects.create(connection=of_project, project=integration.project)
+    integration.kind = Kind.APP
+    integration.save()
+
+    allowed = declare(step(), step("Books", connection="ledger"))
+    refused = declare(step("More", connection="sales_crm"), slug="more")
+
+    assert (allowed.status_code, allowed.json()["registered"]) == (201, [])
+    assert problem(refused) == (409, "registration-not-offered")
+    assert list(integration.connections.all()) == [connection]
+    assert denials()[-1][2] == {"code": "registration-not-offered", "link_name": "sales_crm"}
+
+
+@pytest.mark.parametrize("slug", ["new", "attach"])
+def test_declare_refuses_slugs_that_name_pages(declare, registered, slug):
+    assert problem(declare(step(), slug=slug)) == (422, "invalid-request")
+
+
+def test_declared_again_what_is_available_to_the_project_is_not_registered_again(
+    declare, ada, integration, connection
+):
+    Availability.objects.create(connection=connection, project=integration.project)
+    declare(step())
+    registration.deregister(integration, connection, by=ada)
+
+    same = declare(step())
+
+    assert (same.status_code, same.json()["registered"]) == (200, [])
+    assert Registration.objects.count() == 0
 
 
 def test_deregistered_connection_stays_in_its_flow_and_enters_no_other(
@@ -242,6 +375,7 @@ def test_declare_refuses_the_slug_of_another_integration_s_flow(declare, registe
 
     assert problem(response) == (409, "flow-slug-taken")
     assert Flow.objects.get().name == "Theirs"
+    assert [detail["code"] for *_, detail in denials()] == ["flow-slug-taken"]
 
 
 @pytest.mark.parametrize(

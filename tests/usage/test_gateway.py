@@ -17,11 +17,15 @@ from connhub.audit.log import AuditUnavailable, record
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
 from connhub.connections.auth.base import Granted
+from connhub.connections.called import Total, totals
 from connhub.connections.models import Connection, Status
 from connhub.sharing import roles
-from connhub.usage import calls, keys, records, registration, routes
-from connhub.usage.calls import CallLog, Entry
-from connhub.usage.models import Availability, Call, CallDay, Flow, IntegrationKey, Step
+from connhub.usage import callers, keys, records, registration, routes
+from connhub.usage.calls import log as calls
+from connhub.usage.calls.entry import Entry
+from connhub.usage.calls.log import CallLog
+from connhub.usage.models import Availability, Call, Flow, IntegrationKey, Step
+from connhub.usage.problems import RateLimited
 from connhub.usage.revision import DatabaseAway, Revision
 from connhub.vault.keyring import digest
 from tests.conftest import CANARY
@@ -269,6 +273,7 @@ def test_credentials_call_hands_out_what_a_flow_can_use_and_puts_it_on_record(re
         "expires_at": None,
     }
     assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
     event = Event.objects.get(action="credential.read", actor_id=str(flow.key.pk))
     assert (event.actor_id, event.object_id, event.outcome, event.ip) == (
         str(flow.key.pk),
@@ -341,6 +346,15 @@ def test_what_an_unknown_key_and_a_revoked_one_leave_on_record(ada, connection, 
     ]
 
 
+def test_unknown_keys_are_counted_as_django_s_calls_count_them(client, db, monkeypatch):
+    monkeypatch.setattr(callers, "MOST_UNKNOWN", 1)
+    unknown = {"Authorization": "Bearer chk_" + "A" * 43}
+    client.get("/api/v1/connections", headers=unknown, REMOTE_ADDR="")
+
+    with pytest.raises(RateLimited):
+        routes.look_up(digest("chk_unknown"), "billing", "", None)
+
+
 @contextmanager
 def record_unwritable():
     """No event can be put on record while the block lasts."""
@@ -405,9 +419,8 @@ def test_calls_are_logged_and_summed_up_within_a_second(ada, reach, flow, integr
         ("GET", "/a%2Fb", 400, "bad-path", "", ""),
     ]
     assert (rows[0].bytes_in, rows[0].bytes_out > 0) == (5, True)
-    day = CallDay.objects.get(connection=made, integration=integration)
-    assert (day.ok, day.failed, day.last_at) == (2, 2, rows[-1].at)
-    assert day.environment == flow.key.environment
+    found = totals("environment_id", connection=made, integration=integration)
+    assert found == {(flow.key.environment_id,): Total(2, 2, rows[-1].at)}
     assert IntegrationKey.objects.get(pk=flow.key.pk).last_used_at == rows[-1].at
 
 

@@ -119,10 +119,78 @@ def test_keys_of_higher_environments_take_the_role_admin(ada, eve, integration, 
         keys.issue(integration, production, name="nightly", by=eve)
 
 
-def issue_key(*arguments, by="ada@acme.example"):
+def test_a_key_and_the_one_that_takes_its_place_work_side_by_side(ada, issued):
+    old, token = issued
+
+    new, new_token = keys.rotate(old, by=ada, overlap=timedelta(hours=1))
+
+    event = Event.objects.latest("sequence")
+    assert [keys.authenticate(each) for each in (token, new_token)] == [old, new]
+    assert (event.action, event.object_id) == ("key.rotated", str(old.pk))
+    assert (event.detail["new"], event.detail["hours"]) == (str(new), 1)
+
+
+def test_the_replaced_key_ends_by_itself_and_never_later_than_before(ada, issued, time_machine):
+    old, token = issued
+    soon = timezone.now() + timedelta(days=2)
+    IntegrationKey.objects.update(expires_at=soon)
+
+    _, new_token = keys.rotate(old, by=ada, overlap=timedelta(days=30))
+    time_machine.move_to(soon + timedelta(seconds=1))
+
+    old.refresh_from_db()
+    assert old.expires_at == soon
+    assert keys.authenticate(new_token).replaces == old
+    with pytest.raises(Unauthorized):
+        keys.authenticate(token)
+
+
+def test_a_key_is_replaced_once_and_only_while_it_works(ada, issued):
+    old, _ = issued
+    new, _ = keys.rotate(old, by=ada, overlap=timedelta(days=1))
+    keys.revoke(new, by=ada)
+
+    with pytest.raises(keys.KeyReplacedAlready):
+        keys.rotate(old, by=ada, overlap=timedelta(days=1))
+    with pytest.raises(keys.KeyOver):
+        keys.rotate(new, by=ada, overlap=timedelta(days=1))
+    assert IntegrationKey.objects.count() == 2
+
+
+def issue_key(*arguments, by="ada@acme.example", name=("--name", "nightly")):
     out = StringIO()
-    call_command("issue_key", *arguments, "--name", "nightly", "--by", by, stdout=out)
+    call_command("issue_key", *arguments, *name, "--by", by, stdout=out)
     return out.getvalue()
+
+
+def test_command_replaces_a_key_of_a_higher_environment(ada, integration, production):
+    old, _ = keys.issue(integration, production, name="nightly", by=ada)
+    where = ("order-to-cash", "production")
+
+    printed = issue_key(*where, "--overlap-days", "1", name=("--replaces", old.prefix))
+
+    old.refresh_from_db()
+    assert keys.authenticate(printed.removesuffix("\n")).replaces == old
+    assert old.expires_at - timezone.now() < timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("--replaces", "chk_none"), "There is no such key chk_none."),
+        (("--replaces", "chk_none", "--name", "x"), "Give either --name or --replaces."),
+        ((), "Give either --name or --replaces."),
+        (
+            ("--replaces", "chk_none", "--overlap-days", "0"),
+            "--overlap-days must be between 1 and 3650.",
+        ),
+    ],
+)
+def test_command_says_what_is_wrong_with_a_replacement(integration, ada, arguments, why):
+    with pytest.raises(CommandError) as error:
+        issue_key("order-to-cash", "production", name=arguments)
+
+    assert (str(error.value), error.value.returncode) == (why, 2)
 
 
 def test_command_prints_the_token_and_nothing_else(integration, production):

@@ -18,7 +18,7 @@ from connhub.connections import editing, login_users, reauthorizing, rotation
 from connhub.connections.connect_links import making
 from connhub.connections.models import Connection, ConnectionUserGrant, Credential, Status
 from connhub.sharing import admins, roles, transferring
-from connhub.usage import keys
+from connhub.usage import flows, keys
 from connhub.usage.models import CallDay
 from tests.factories import AuthMethodFactory, UserFactory, connect
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def page(ada):
-    return f"/people/{ada.pk}/leaving/"
+    return f"/people/{ada.public_id}/leaving/"
 
 
 @pytest.fixture
@@ -80,6 +80,7 @@ def test_the_page_shows_each_kind_of_what_is_left(
     signed_in, page, connection, ledger, own_keys, key, ada
 ):
     making.make(ledger, by=ada)
+    flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
     Team.objects.create(name="Data").user_set.add(ada)
     CallDay.objects.create(
         day=timezone.localdate(),
@@ -97,6 +98,7 @@ def test_the_page_shows_each_kind_of_what_is_left(
         "with_others": ["Billing", "Own keys"],
         "services": [],
         "integrations": ["Order to cash"],
+        "flows": ["Alone"],
         "connected": ["Billing", "Ledger"],
         "sign_ins": ["Own keys"],
         "keys": ["nightly"],
@@ -127,8 +129,8 @@ def test_a_page_of_many_takes_as_many_queries_as_one_of_few(signed_in, page, ada
 def test_nothing_left_says_so_and_offers_to_deactivate(signed_in, root):
     sam = UserFactory(name="Sam")
 
-    said = text_of(signed_in.get(f"/people/{sam.pk}/leaving/"))
-    asked = text_of(signed_in.get(f"/people/{sam.pk}/deactivate/"))
+    said = text_of(signed_in.get(f"/people/{sam.public_id}/leaving/"))
+    asked = text_of(signed_in.get(f"/people/{sam.public_id}/deactivate/"))
 
     assert "Nothing is left. Sam can be deactivated" in said
     assert "Deactivate anyway" not in asked
@@ -213,6 +215,28 @@ def test_all_of_a_kind_are_transferred_in_one_go_to_a_team(
     assert outcomes(done) == [("Transferred to Data.", True)] * 12
     assert all(roles.is_admin(bob, each) and not roles.is_admin(ada, each) for each in made)
     assert Event.objects.filter(action="connection.transferred").count() == 12
+
+
+def test_standalone_flows_are_handed_over_to_one_person(
+    signed_in, page, ada, bob, eve, integration
+):
+    alone = flows.create("alone", name="Alone", steps=[], integration=None, by=ada).flow
+    attached = flows.create("there", name="There", steps=[], integration=integration, by=ada).flow
+    both = [f"person-{each.pk}" for each in (bob, eve)]
+
+    several = act(signed_in, page, "hand_over", "flows", alone, confirmed="1", who=both)
+    done = act(signed_in, page, "hand_over", "flows", alone, confirmed="1", who=both[:1])
+    again = act(signed_in, page, "hand_over", "flows", alone, attached, confirmed="1", who=both[:1])
+
+    alone.refresh_from_db()
+    assert several.context["form"].errors["who"] == ["Tick one name only."]
+    assert outcomes(done) == [("Transferred to Bob.", True)]
+    assert again.status_code == 422
+    assert alone.owner == bob
+    event = Event.objects.get(action="flow.transferred")
+    assert event.sentence == "Root transferred the flow Alone from Ada to Bob"
+    with pytest.raises(PermissionDenied):
+        flows.hand_over([alone], of=bob, to=eve, by=bob)
 
 
 def test_services_and_integrations_are_transferred_too(
@@ -386,7 +410,7 @@ def test_off_boarding_is_for_super_admins(client, request, page, ledger, who):
 def test_an_integration_that_they_alone_administer_stands_in_the_way(
     signed_in, page, connection, integration, ada, bob
 ):
-    url = f"/people/{ada.pk}/deactivate/"
+    url = f"/people/{ada.public_id}/deactivate/"
     blocked = signed_in.get(url)
     admins.add(integration, [bob], by=ada)
     free = signed_in.get(url)
@@ -399,7 +423,7 @@ def test_an_integration_that_they_alone_administer_stands_in_the_way(
 def test_deactivating_lists_what_is_left_and_is_refused_while_something_would_have_no_admin(
     signed_in, page, connection, ledger, ada, bob
 ):
-    url = f"/people/{ada.pk}/deactivate/"
+    url = f"/people/{ada.public_id}/deactivate/"
     blocked = signed_in.get(url)
     refused = signed_in.post(url)
     admins.add(ledger, [bob], by=ada)

@@ -4,8 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from connhub.accounts import environments
+from connhub.accounts.models import Environment
+from connhub.paging import SIZE
 from connhub.usage import keys, projects, registration
 from connhub.usage.models import Flow, IntegrationKey, Kind, Step
 from tests.factories import IntegrationFactory, UserFactory, connect
@@ -66,14 +69,23 @@ def test_pages_show_to_members(client, integration, registered, member, key, tab
     assert "hx-get" not in response.text.partition('class="card"')[2].partition("</main>")[0]
 
 
-CHANGES = ["register", "deregister", "add_member", "remove_member", "issue_key", "revoke_key"]
+CHANGES = [
+    "register",
+    "deregister",
+    "add_member",
+    "remove_member",
+    "issue_key",
+    "rotate_key",
+    "revoke_key",
+]
 
 
 @pytest.fixture
 def change_url(integration, registered, key, member):
     arguments = {
         "deregister": [registered.link_name],
-        "remove_member": [member.pk],
+        "remove_member": [member.public_id],
+        "rotate_key": [key.pk],
         "revoke_key": [key.pk],
     }
     return lambda name: url(name, integration, *arguments.get(name, []))
@@ -297,7 +309,7 @@ def test_add_member_says_the_same_of_unknown_and_deactivated(client, ada, eve, i
 
 def test_removed_member_finds_nothing_on_the_next_request(client, ada, member, integration):
     client.force_login(ada)
-    client.post(url("remove_member", integration, member.pk))
+    client.post(url("remove_member", integration, member.public_id))
 
     client.force_login(member)
     response = client.get(url("connections", integration))
@@ -341,6 +353,60 @@ def test_issue_key_page_makes_keys_of_the_lowest_environment_alone(client, ada, 
     assert IntegrationKey.objects.get().environment.slug == "development"
 
 
+def test_a_key_is_rotated_and_the_page_says_what_follows_it(client, ada, integration, key):
+    client.force_login(ada)
+
+    offered = client.get(url("keys", integration))
+    shown = client.post(url("rotate_key", integration, key.pk), {"overlap": 24, "days": 30})
+    listed = client.get(url("keys", integration))
+
+    old, new = IntegrationKey.objects.order_by("issued_at")
+    rotate_url = url("rotate_key", integration, key.pk)
+    assert keys.authenticate(shown.context["token"]) == new
+    assert (new.name, new.environment, new.replaces) == (old.name, old.environment, old)
+    assert abs(old.expires_at - timezone.now() - timedelta(days=1)) < timedelta(minutes=1)
+    assert f', then <span class="mono">{new.prefix}…' in listed.text
+    assert rotate_url in offered.text
+    assert rotate_url not in listed.text
+
+
+def test_a_key_of_a_higher_environment_is_not_rotated_on_a_page(client, ada, integration):
+    production = Environment.objects.get(slug="production")
+    key, _ = keys.issue(integration, production, name="nightly", by=ada)
+    client.force_login(ada)
+
+    listed = client.get(url("keys", integration))
+    answer = client.get(url("rotate_key", integration, key.pk))
+
+    assert answer.status_code == 404
+    assert url("rotate_key", integration, key.pk) not in listed.text
+
+
+@pytest.mark.parametrize("typed", [{"overlap": "0"}, {"overlap": "x"}, {"days": "9999"}])
+def test_rotate_key_says_what_is_wrong(client, ada, integration, key, typed):
+    client.force_login(ada)
+
+    sent = {"overlap": "24", "days": "30"} | typed
+    response = client.post(url("rotate_key", integration, key.pk), sent)
+
+    assert list(response.context["form"].errors) == list(typed)
+    assert IntegrationKey.objects.get().expires_at == key.expires_at
+
+
+def test_keys_are_shown_page_by_page(client, ada, integration):
+    for number in range(SIZE + 2):
+        keys.issue(integration, environments.lowest(), name=f"key {number}", by=ada)
+    client.force_login(ada)
+
+    first = client.get(url("keys", integration)).context["page"]
+    second = client.get(url("keys", integration), {"before": first.older}).context["page"]
+
+    assert [len(first.rows), len(second.rows)] == [SIZE, 2]
+    assert {key.name for key in [*first.rows, *second.rows]} == {
+        f"key {number}" for number in range(SIZE + 2)
+    }
+
+
 def test_keys_page_names_the_command_for_higher_environments(client, ada, integration):
     client.force_login(ada)
 
@@ -368,38 +434,6 @@ def test_key_of_another_integration_is_not_found(client, ada, integration, key):
     assert response.status_code == 404
 
 
-@pytest.mark.parametrize(("who", "status"), [("ada", 200), ("root", 200), ("eve", 404)])
-def test_usage_shows_to_whoever_sees_the_connection(client, request, connection, who, status):
-    client.force_login(request.getfixturevalue(who))
-
-    response = client.get(reverse("connection_usage", args=["billing"]))
-
-    assert response.status_code == status
-
-
-def test_usage_counts_what_the_person_may_not_see(client, bob, connection, integration):
-    add_flow(integration, connection)
-    client.force_login(bob)
-
-    response = client.get(reverse("connection_usage", args=["billing"]), headers=HTMX)
-
-    assert "and 1 that you cannot see" in response.text
-    assert "Order to cash" not in response.text
-    assert "<html" not in response.text
-
-
-def test_usage_names_integrations_flows_and_steps(client, ada, registered, integration):
-    add_flow(integration, registered)
-    client.force_login(ada)
-
-    usage = client.get(reverse("connection_usage", args=["billing"])).context["usage"]
-
-    (place,) = usage.places
-    ((flow, (step,)),) = place.flows
-    assert (str(place.integration), str(flow), step.name) == ("Order to cash", "Nightly", "Orders")
-    assert usage.hidden == 0
-
-
 def add_row(number, integration, ada):
     """One more row on every page: a connection, a flow, a member, a key."""
     made = connect(ada, name=f"Connection {number}", link_name=f"connection_{number}")
@@ -414,7 +448,7 @@ def add_row(number, integration, ada):
     ("tab", "queries"),
     [
         ("connections", 8),
-        ("flows", 7),
+        ("flows", 8),
         ("members", 7),
         ("keys", 8),
         ("register", 9),
@@ -449,24 +483,6 @@ def test_list_makes_as_many_queries_with_3_rows_as_with_1(
         projects.create(f"More {number}", slug=f"more-{number}", project="More", by=ada)
     with django_assert_num_queries(4):
         client.get(reverse("usage:integrations"))
-
-
-def test_usage_makes_as_many_queries_with_3_rows_as_with_1(
-    client, ada, registered, integration, django_assert_num_queries
-):
-    client.force_login(ada)
-    page = reverse("connection_usage", args=["billing"])
-    add_flow(integration, registered)
-    client.get(page)
-
-    with django_assert_num_queries(10):
-        client.get(page)
-    for number in (2, 3):
-        more = projects.create(f"More {number}", slug=f"more-{number}", project="More", by=ada)
-        registration.register(more, [registered], by=ada)
-        add_flow(more, registered, slug=f"more-{number}")
-    with django_assert_num_queries(10):
-        client.get(page)
 
 
 def test_side_bar_counts_the_integrations_that_the_person_sees(client, ada, integration):

@@ -1,6 +1,7 @@
 import pytest
 from django.core.exceptions import PermissionDenied
 
+from connhub.accounts import people
 from connhub.audit.models import Event
 from connhub.sharing import roles
 from connhub.usage import projects
@@ -66,6 +67,22 @@ def test_member_sees_the_integration_and_is_on_record(ada, eve, integration):
     assert (added, again) == (True, False)
     assert list(Integration.objects.visible_to(eve)) == [integration]
     assert actions() == ["member.added"]
+
+
+def test_who_is_made_a_member_is_told_unless_they_would_rather_not(
+    mailbox, ada, bob, eve, integration
+):
+    people.prefer_letters(bob, unwanted=["shared"], by=bob)
+
+    for person in (eve, eve, bob, ada):
+        projects.add_member(integration, person, by=ada)
+
+    (letter,) = mailbox.collect()
+    assert (letter["to"], letter["subject"]) == (
+        eve.email,
+        "Ada made you a member of Order to cash",
+    )
+    assert integration.get_absolute_url() in letter.get_content()
 
 
 def test_removed_member_sees_nothing_and_is_on_record(ada, eve, integration):

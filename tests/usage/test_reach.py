@@ -237,13 +237,13 @@ def test_key_outlives_its_issuers_access_and_hides_where(client, ada, bob, regis
 def test_what_others_reach_is_for_super_admins(client, request, bob, connection, who, status):
     client.force_login(request.getfixturevalue(who))
 
-    assert client.get(reverse("person_access", args=[bob.pk])).status_code == status
+    assert client.get(reverse("person_access", args=[bob.public_id])).status_code == status
 
 
 def test_nobody_of_that_number_is_not_found(client, root):
     client.force_login(root)
 
-    assert client.get("/people/999999/access/").status_code == 404
+    assert client.get("/people/00000000-0000-0000-0000-000000000000/access/").status_code == 404
 
 
 def test_somebody_deactivated_reaches_nothing_but_their_keys_work(
@@ -253,7 +253,7 @@ def test_somebody_deactivated_reaches_nothing_but_their_keys_work(
     User.objects.filter(pk=ada.pk).update(is_active=False)
     client.force_login(root)
 
-    page = client.get(reverse("person_access", args=[ada.pk]))
+    page = client.get(reverse("person_access", args=[ada.public_id]))
 
     assert page.context["kinds"] == [
         ("connections", "Connections", 0), ("integrations", "Integrations", 0),
@@ -282,7 +282,7 @@ def everywhere(ada, eve, team) -> User:
 def test_picture_of_a_person_folds_what_is_many_and_says_it_in_words(client, root, everywhere):
     client.force_login(root)
 
-    page = client.get(reverse("person_access", args=[everywhere.pk]))
+    page = client.get(reverse("person_access", args=[everywhere.public_id]))
 
     direct, *of_teams, more_teams = page.context["picture"].bands[:5]
     *places, more_places = page.context["picture"].bands[5:]
@@ -302,7 +302,7 @@ def test_picture_of_a_person_folds_what_is_many_and_says_it_in_words(client, roo
 def test_boxes_of_a_persons_picture_stand_apart_and_lines_end_at_them(client, root, everywhere):
     client.force_login(root)
 
-    picture = client.get(reverse("person_access", args=[everywhere.pk])).context["picture"]
+    picture = client.get(reverse("person_access", args=[everywhere.public_id])).context["picture"]
 
     places = {(node.x, node.y) for node in picture.nodes}
     assert len(places) == len(picture.nodes)
@@ -320,7 +320,7 @@ def test_many_of_all_take_few_queries(
     client, root, everywhere, kind, django_assert_max_num_queries
 ):
     client.force_login(root)
-    url = reverse("person_access", args=[everywhere.pk])
+    url = reverse("person_access", args=[everywhere.public_id])
 
     with django_assert_max_num_queries(26):
         client.get(f"{url}?kind={kind}")
@@ -333,7 +333,7 @@ def test_a_super_admin_sees_the_rest_and_somebody_new_has_no_picture(
 
     picture = client.get("/profile/access/").context["picture"]
     (band,) = picture.bands
-    of_eve = client.get(reverse("person_access", args=[eve.pk]))
+    of_eve = client.get(reverse("person_access", args=[eve.public_id]))
 
     assert [(node.title, node.note) for node in band.right] == [
         ("1 connection", "super admin: sees them")

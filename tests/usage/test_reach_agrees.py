@@ -223,14 +223,14 @@ def test_a_person_reaches_what_lists_them(scratch, chance):
     with scratch:
         world, root = made_at_random(chance), UserFactory(role=Role.SUPER_ADMIN)
         for person in world.people:
-            rows = listed(root, f"/people/{person.pk}/access/", "connections")
+            rows = listed(root, f"/people/{person.public_id}/access/", "connections")
             row = rows.get(world.connection.pk)
             is_there = not world.connection.deleted_at
 
             assert (row.may if row else May.NOTHING) == (
                 allowed(person, world) if is_there else May.NOTHING
             )
-            keys = listed(root, f"/people/{person.pk}/access/", "keys")
+            keys = listed(root, f"/people/{person.public_id}/access/", "keys")
             working = {key.pk for key, _ in world.keys if key.is_usable}
             assert keys.keys() == {
                 key.pk for key, _ in world.keys if key.issued_by == person and key.pk in working
@@ -244,7 +244,7 @@ def test_the_picture_of_a_person_says_what_the_tables_list(scratch, chance):
         world, root = made_at_random(chance), UserFactory(role=Role.SUPER_ADMIN)
         Connection.objects.update(name=F("link_name"))
         for person in chance.sample(world.people, 2):
-            url = f"/people/{person.pk}/access/"
+            url = f"/people/{person.public_id}/access/"
             rows = listed(root, url, "connections").values()
             integrations = listed(root, url, "integrations").values()
             bands = browser_of(root).get(url).context["picture"].bands

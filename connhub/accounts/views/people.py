@@ -33,8 +33,8 @@ def people(request):
 
 
 @require_safe
-def person(request, pk):
-    return render(request, "accounts/person.html", {"person": _person(request, pk)})
+def person(request, public_id):
+    return render(request, "accounts/person.html", {"person": _person(request, public_id)})
 
 
 @require_http_methods(["GET", "POST"])
@@ -51,15 +51,15 @@ def invite(request):
 
 @require_POST
 @recently_authenticated
-def send_invitation(request, pk):
-    invitation = _invitation(request, pk)
+def send_invitation(request, public_id):
+    invitation = _invitation(request, public_id)
     url = invitations.send_again(invitation, by=request.user)
     return _sent(request, invitation.email, url, then="accounts:people")
 
 
 @require_POST
-def withdraw_invitation(request, pk):
-    invitation = _invitation(request, pk)
+def withdraw_invitation(request, public_id):
+    invitation = _invitation(request, public_id)
     invitations.withdraw(invitation, by=request.user)
     return sent_to(
         request, "accounts:people", message=f"The invitation of {invitation} is withdrawn."
@@ -68,8 +68,8 @@ def withdraw_invitation(request, pk):
 
 @require_http_methods(["GET", "POST"])
 @recently_authenticated
-def change_role(request, pk):
-    person = _person(request, pk)
+def change_role(request, public_id):
+    person = _person(request, public_id)
     form = RoleForm(request.POST or None, initial={"role": person.role})
     if form.is_valid():
         operations.change_role(person, to=form.cleaned_data["role"], by=request.user)
@@ -78,8 +78,8 @@ def change_role(request, pk):
 
 
 @require_http_methods(["GET", "POST"])
-def deactivate(request, pk):
-    person = _person(request, pk)
+def deactivate(request, public_id):
+    person = _person(request, public_id)
     if request.method == "POST":
         operations.deactivate(person, by=request.user)
         return _changed(request, person, f"{person} is deactivated.")
@@ -90,16 +90,16 @@ def deactivate(request, pk):
 
 
 @require_POST
-def reactivate(request, pk):
-    person = _person(request, pk)
+def reactivate(request, public_id):
+    person = _person(request, public_id)
     operations.reactivate(person, by=request.user)
     return sent_to(request, person, message=f"{person} is active again.")
 
 
 @require_http_methods(["GET", "POST"])
 @recently_authenticated
-def reset_password(request, pk):
-    person = _person(request, pk)
+def reset_password(request, public_id):
+    person = _person(request, public_id)
     if request.method == "POST":
         url = resets.make_link(person, by=request.user)
         return _sent(request, person.email, url, then=person)
@@ -108,17 +108,17 @@ def reset_password(request, pk):
 
 @require_http_methods(["GET", "POST"])
 @recently_authenticated
-def reset_factor(request, pk):
-    person = _person(request, pk)
+def reset_factor(request, public_id):
+    person = _person(request, public_id)
     if request.method == "POST":
         operations.reset_second_factor(person, by=request.user)
         return _changed(request, person, "Their second factor is reset.")
     return render(request, "accounts/reset_factor.html", {"person": person})
 
 
-def _person(request, pk):
+def _person(request, public_id):
     require(request.user, "account.administer")
-    return get_object_or_404(User.objects.for_listing(), pk=pk)
+    return get_object_or_404(User.objects.for_listing(), public_id=public_id)
 
 
 def _changed(request, person, said):
@@ -129,9 +129,9 @@ def _changed(request, person, said):
     return sent_to(request, person, message=said)
 
 
-def _invitation(request, pk):
+def _invitation(request, public_id):
     require(request.user, "account.administer")
-    return get_object_or_404(Invitation, pk=pk)
+    return get_object_or_404(Invitation, public_id=public_id)
 
 
 def _sent(request, email, url, *, then):

@@ -84,7 +84,7 @@ def test_next(pk: str, context: Context, *, enqueue: Enqueue) -> None:
 @transaction.atomic
 def _claim(pk: str) -> BulkTestRow | None:
     """One that waits, unless four are under way; whoever asks waits for whoever asked before."""
-    run = BulkTest.objects.select_for_update().filter(pk=pk).first()
+    run = BulkTest.objects.select_for_update(no_key=True).filter(pk=pk).first()
     if run is None or run.rows.filter(state=State.RUNNING).count() >= AT_ONCE:
         return None
     row = run.rows.filter(state=State.WAITING).first()

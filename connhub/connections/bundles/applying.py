@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import prefetch_related_objects
 
+from connhub.accounts import people
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import require
 from connhub.audit.log import record_each
@@ -82,6 +82,7 @@ def apply(
     about_to_write()
     try:
         with transaction.atomic():
+            by = people.locked(by)
             begin()
             outcome = _write(bundle, entries, decisions, by)
             end(outcome)
@@ -102,10 +103,8 @@ def _write(bundle: Bundle, entries: Sequence[Entry], decisions: Decisions, by: U
 
 def _check_again(entries: Sequence[Entry], by: User) -> None:
     """What may have changed since the preview was made: the person's own standing."""
-    by.refresh_from_db()
+    require(by, "connection.create")
     stages = {stage for entry in entries for stage in entry.item.environments or {None}}
-    if not by.is_active:
-        raise PermissionDenied
     for stage in stages:
         place = Environment.objects.get(slug=stage) if stage else None
         require(by, "environment.connect_in", place)
@@ -236,7 +235,7 @@ def _lock(entries: Sequence[Entry], by: User) -> dict[int, Connection]:
     if not versions:
         return {}
     rows = Connection.objects.live().filter(pk__in=versions).order_by("pk")
-    found = {c.pk: c for c in rows.select_for_update(of=("self",))}
+    found = {c.pk: c for c in rows.select_for_update(of=("self",), no_key=True)}
     if {pk: connection.version for pk, connection in found.items()} != versions:
         raise ChangedMeanwhile
     policies.require_admin_of_all(by, list(found.values()))

@@ -124,7 +124,7 @@ def _destination(settings: Settings | Place | None) -> tuple[dict[str, str], str
 def lock(connections: Collection[Connection]) -> None:
     """Lock the credentials of connections that are locked, and read them as they are now."""
     rows = Credential.objects.filter(connection__in=connections).order_by("pk")
-    for row in rows.select_for_update(of=("self",)).values_list("pk"):
+    for row in rows.select_for_update(of=("self",), no_key=True).values_list("pk"):
         del row
     prefetch_related_objects(list(connections), "credentials__environment")
 

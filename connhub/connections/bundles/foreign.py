@@ -35,7 +35,7 @@ WITHOUT_TLS = {"redis", "ldap"}  # as a scheme they say so
 TLS_AT_ONCE = {"smtps", "ldaps"}
 EXTRA = "__extra__"
 LONG = 20_000
-ENV_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*")
+ENV_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*+(.*)")
 AIRFLOW = record(
     {"conn_type": line(500, blank=False)},
     {
@@ -138,7 +138,7 @@ def env(data: bytes) -> Foreign:
     for each in lines:
         if not each.strip() or each.lstrip().startswith("#"):
             continue
-        match = ENV_LINE.fullmatch(each)
+        match = ENV_LINE.fullmatch(each.strip())
         parts = _split(_unquoted(match[2])) if match else None
         if match and parts and parts.hostname and (parts.username or parts.password):
             found.append(_of_url(match[1].removeprefix("AIRFLOW_CONN_"), parts))

@@ -150,7 +150,7 @@ def start(row: Import, *, seen: str, by: User, enqueue: Callable[[str, int, Cont
 
 
 def _locked(row: Import, by: User) -> Import:
-    found = Import.objects.select_for_update().filter(pk=row.pk, user=by).first()
+    found = Import.objects.select_for_update(no_key=True).filter(pk=row.pk, user=by).first()
     if found is None or found.expires_at < timezone.now() or found.phase == Phase.DONE:
         raise Gone
     if not is_open(found):
@@ -196,7 +196,12 @@ def _apply(row: Import, mine: models.QuerySet[Import]) -> None:
             raise Gone
 
     def begin() -> None:
-        if not mine.select_for_update().filter(phase=Phase.WRITING).values_list("pk").first():
+        if (
+            not mine.select_for_update(no_key=True)
+            .filter(phase=Phase.WRITING)
+            .values_list("pk")
+            .first()
+        ):
             raise Gone
 
     def end(outcome: applying.Outcome) -> None:

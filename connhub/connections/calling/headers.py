@@ -45,7 +45,7 @@ SAFETY: tuple[Raw, ...] = (
 )
 # Types that a browser runs or renders with scripts.
 ACTIVE = re.compile(
-    rb"\s*(?:text/(?:html|xml|xsl|javascript)|[^;]*[/+](?:xml|xhtml|svg|pdf|javascript|ecmascript))",
+    rb"\s*+(?:text/(?:html|xml|xsl|javascript)|[^;]*[/+](?:xml|xhtml|svg|pdf|javascript|ecmascript))",
     re.I,
 )
 

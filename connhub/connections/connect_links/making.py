@@ -91,8 +91,8 @@ def make(
 def _make(
     connection: Connection, by: User, environment: Environment | None, email: str, note: str
 ) -> tuple[ConnectLink, str]:
-    connection = Connection.objects.locked(connection.pk)
     by = people.locked(by)
+    connection = Connection.objects.locked(connection.pk)
     require(by, "connection.send_connect_link", connection)
     require(by, "environment.connect_in", environment)
     require_offered(connection)
@@ -133,6 +133,7 @@ def withdraw(link: ConnectLink, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the connection.
         LinkOver: it can't be used any more anyway.
     """
+    by = people.locked(by)
     connection = Connection.objects.locked(link.connection_id)
     require(by, "connection.send_connect_link", connection)
     if not validity.withdraw(ConnectLink.objects.filter(pk=link.pk), by=by):

@@ -26,7 +26,7 @@ from connhub.connections.auth.base import Granted
 from connhub.connections.connecting import ConnectFailed, given_back_unless_kept, obtain
 from connhub.connections.editing import SecretAskedAgain, require_all
 from connhub.connections.keeping import keep_anew
-from connhub.connections.models import Connection, ConnectLink, Settings
+from connhub.connections.models import ConnectLink, Settings
 from connhub.connections.pending import NothingToAuthorize
 from connhub.connections.reports import Report
 from connhub.errors import Refusal
@@ -180,8 +180,7 @@ def _take_in(
     tried_with: Settings,
     given: Mapping[str, Any],
 ) -> None:
-    connection = Connection.objects.locked(link.connection_id)
-    link = validity.locked(link)
+    link, connection = validity.locked(link)
     validity.require_valid(link, connection)
     stored = settings_for(connection, link.environment)
     if (stored.parameters, stored.base_url) != (tried_with.parameters, tried_with.base_url):

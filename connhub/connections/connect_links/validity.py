@@ -60,18 +60,19 @@ def _fault(link: ConnectLink, connection: Connection) -> str:
     return "" if is_able else "its maker may not connect it any more"
 
 
-def locked(link: ConnectLink) -> ConnectLink:
-    """The link as it is now, locked with its maker until the transaction ends. Raises: LinkDead."""
+def locked(link: ConnectLink) -> tuple[ConnectLink, Connection]:
+    """The link and its connection as they are now, locked with its maker. Raises: LinkDead."""
     try:
         maker = people.locked(link.made_by)
     except PermissionDenied:
         raise LinkDead("its maker is gone", link) from None
-    found = ConnectLink.objects.select_for_update(of=("self",)).filter(pk=link.pk)
+    connection = Connection.objects.locked(link.connection_id)
+    found = ConnectLink.objects.select_for_update(of=("self",), no_key=True).filter(pk=link.pk)
     now = found.select_related("environment").first()
     if now is None:
         raise LinkDead("it is gone", link)
     now.made_by = maker
-    return now
+    return now, connection
 
 
 def use_up(link: ConnectLink, connection: Connection, *, account: str = "") -> None:
@@ -93,7 +94,7 @@ def withdraw(links: ConnectLinkQuerySet, *, by: User) -> int:
     ended = list(
         links.open()
         .select_related("connection", "environment")
-        .select_for_update(of=("self",))
+        .select_for_update(of=("self",), no_key=True)
         .order_by("pk")
     )
     for link in ended:

@@ -11,6 +11,7 @@ from .looking import activity, guide, listing, profile_connections, readiness, s
 from .other_account import other_account
 from .preferring import columns, delete_view, keys, saved_views
 from .rehearsing import try_service
+from .reporting import unused
 from .rotating import rotate
 from .signing_in import (
     everybodys_sign_ins,
@@ -29,6 +30,6 @@ __all__ = [
     "listing", "new", "one_bulk_test", "one_import", "open_connect_link", "other_account",
     "own_sign_ins", "profile_connections", "readiness", "reconnect", "remove_persons_sign_in",
     "remove_sign_in", "rename", "restore", "revoke", "rotate", "saved_views", "send_connect_link",
-    "sign_in_to", "summary", "test", "try_operation", "try_service", "upload",
+    "sign_in_to", "summary", "test", "try_operation", "try_service", "unused", "upload",
     "withdraw_connect_link",
 ]  # fmt: skip

@@ -20,7 +20,8 @@ from ..bundles import exporting, imports
 from ..bundles.document import BadFile
 from ..bundles.models import Import
 from ..bundles.preview import Choice, State, fingerprint
-from ..forms import FILTERS, FilterForm
+from ..forms import FilterForm
+from ..listing import is_filtered
 from ..models import Connection
 
 PER_PAGE = 50
@@ -31,7 +32,8 @@ PER_PAGE = 50
 def export(request):
     theirs = Connection.objects.administered_by(request.user)
     shown = _as_filtered(request, theirs)
-    selected = request.POST.getlist("link_name") or request.GET.getlist("link_name")
+    ticked = (sent.getlist("link_name") for sent in (request.POST, request.left, request.GET))
+    selected: list[str] = next(filter(None, ticked), [])
     choices = [(ALL, f"All {theirs.count():,} that you administer")]
     if shown is not None:
         choices.append((SHOWN, f"The {shown.count():,} that the listing showed"))
@@ -70,7 +72,7 @@ def _download(file):
 def _as_filtered(request, theirs):
     """Those that the listing's filter in the URL leaves; None if there is none."""
     filters = FilterForm.over(request.GET, theirs)
-    if not any(filters.wanted.get(name) for name in FILTERS):
+    if not is_filtered(filters.wanted):
         return None
     return listing.filtered(theirs, filters.wanted, request.user)
 

@@ -1,9 +1,11 @@
 """Pages that end or interrupt a connection's life, and those that bring it back."""
 
+from functools import partial
 from http import HTTPStatus
 
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -15,7 +17,7 @@ from connhub.lookup import named_or_404
 from .. import duplicating, editing, lifecycle, restoring, rotation
 from ..auth import is_interactive
 from ..connecting import ConnectFailed
-from ..impact import impact_of
+from ..impact import impact_of, used_lately
 from ..lifecycle_forms import ConfirmForm, DuplicateForm, ReconnectForm
 from ..meanwhile import EditedMeanwhile
 from .changing import administered, authorize, environment_of
@@ -67,10 +69,11 @@ def delete(request, link_name):
 
 
 def _confirmation(request, connection):
-    """What would break, and whether the person has said yes to it."""
-    impact = impact_of(connection, request.user)
+    """Whether the person has said yes, and for the page that asks, what would break."""
+    impact = SimpleLazyObject(partial(impact_of, connection, request.user))
     typed = request.POST if request.method == "POST" else None
-    form = ConfirmForm(typed, connection=connection, must_type=impact.must_type)
+    must_type = connection.pk in used_lately([connection])
+    form = ConfirmForm(typed, connection=connection, must_type=must_type)
     is_confirmed = form.is_bound and form.is_valid()
     return {"connection": connection, "impact": impact, "form": form, "is_confirmed": is_confirmed}
 

@@ -2,25 +2,26 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from connhub.accounts.models import Environment, User
+from connhub.accounts.models import Environment
 from connhub.accounts.permissions import may
-from connhub.audit.looking import NEWEST
+from connhub.audit.looking import look_for
 from connhub.audit.models import Event
+from connhub.context import numbers
 from connhub.htmx import wants_fragment
 from connhub.paging import in_words, page, total_of
-from connhub.sharing import roles
 
-from .. import held_grants, sign_ins, testing
+from .. import held_grants, sign_ins, testing, unused
 from .. import listing as rows
 from .. import readiness as board
 from ..access import base_url_for, main_settings
 from ..attention import attention_for
 from ..auth import METHODS, is_interactive
 from ..bulk import ACTIONS
+from ..called import by_day
 from ..connect_links import validity
 from ..expiry import ending_soon
 from ..fields import parameters_of
-from ..forms import FILTERS, SHOW, FilterForm, ReadinessForm
+from ..forms import SHOW, FilterForm, ReadinessForm
 from ..guide import snippets
 from ..models import Connection, Rotation, Status, learn_places
 from ..preferences import COLUMNS, columns_of, query_of
@@ -41,37 +42,36 @@ def profile_connections(request):
 
 
 def _listing(request, page_template, *, only_own=False):
-    visible = Connection.objects.visible_to(request.user)
-    if only_own:
-        visible = visible.filter(roles.administered_by(request.user, Connection))
-    environments = list(Environment.objects.all())
-    filters = FilterForm.over(request.GET, visible, environments=environments)
-    wanted = rows.filtered(visible, filters.wanted, request.user)
-    page = rows.rows(wanted, filters.sorting, request.GET, request.user, environments)
-    total, sorting = in_words(total_of(wanted, page)), rows.ORDERS[filters.sorting].label
+    user, environments = request.user, list(Environment.objects.all())
+    seen = rows.Seen(user, numbers(request)[rows.URL_NAME], only_own=only_own)
+    filters = FilterForm(request.GET, seen.choices, environments)
+    wanted = seen.narrowed(filters.wanted)
+    page = rows.rows(wanted, filters.sorting, request.GET, user, environments)
+    is_filtered = rows.is_filtered(filters.wanted)
+    total = total_of(wanted, page) if is_filtered or only_own else seen.number
+    sorting = rows.ORDERS[filters.sorting].label
     context = {
         "page": page,
-        "page_text": f"{len(page.rows)} of {total} · sorted by {sorting}",
+        "page_text": f"{len(page.rows)} of {in_words(total)} · sorted by {sorting}",
         "show_choices": [("", "All"), *SHOW],
         "filters": filters.wanted,
-        "is_filtered": any(filters.wanted.get(name) for name in FILTERS),
-        "services": filters.services,
+        "is_filtered": is_filtered,
+        "choices": seen.choices,
         "statuses": Status,
+        "unused_choices": unused.CHOICES,
         "orders": rows.ORDERS,
         "environments": environments,
         "bulk_actions": ACTIONS.values(),
-        "columns": columns_of(request.user),
+        "columns": columns_of(user),
         "headings": COLUMNS,
         "can_save": bool(query_of(filters.wanted)),
     }
     if not wants_fragment(request):
-        owners = User.objects.filter(pk__in=visible.values("created_by"))
         context |= {
-            "attention": attention_for(request.user),
-            "ending": ending_soon(request.user),
-            "owners": owners.only("name"),
-            "saved_views": request.user.saved_views.all(),
-            "integrations": rows.integrations_for(request.user).only("slug", "name"),
+            "attention": attention_for(user),
+            "ending": ending_soon(user),
+            "saved_views": user.saved_views.all(),
+            "integrations": rows.integrations_for(user).only("slug", "name"),
         }
         return render(request, page_template, context)
     return render(request, "connections/_table.html", context)
@@ -83,14 +83,14 @@ def readiness(request):
     """Connections by environments, as a page to leave open: it fetches itself every minute."""
     visible = Connection.objects.visible_to(request.user)
     environments = list(Environment.objects.all())
-    form = ReadinessForm.over(request.GET, visible, environments=environments)
+    form = ReadinessForm.over(request.GET, visible, environments)
     wanted = board.filtered(visible, form.wanted, environments, request.user)
     context = {
         "page": board.board(wanted, request.GET, environments),
         "tallies": board.tallies(visible, environments),
         "filters": form.wanted,
         "is_filtered": any(form.wanted.get(name) for name in ("q", "service", "gaps")),
-        "services": form.services,
+        "choices": form.choices,
         "environments": environments,
     }
     template = "_readiness.html" if wants_fragment(request) else "readiness.html"
@@ -102,7 +102,7 @@ def summary(request, link_name):
     visible = Connection.objects.visible_to(request.user).for_summary()
     connection = get_object_or_404(visible, link_name=link_name)
     learn_places([connection])
-    days = rows.calls_by_day(connection)
+    days = by_day(connection=connection)
     calls = sum(day["ok"] + day["failed"] for day in days)
     failed = sum(day["failed"] for day in days)
     people = rows.admins([connection.pk])[connection.pk]
@@ -228,7 +228,7 @@ def activity(request, link_name):
     """Everything on record about the connection, newest first."""
     visible = Connection.objects.visible_to(request.user).select_related("service")
     connection = get_object_or_404(visible, link_name=link_name)
-    events = page(Event.objects.about(connection), NEWEST, request.GET)
+    events = look_for(connection, request.GET, by=request.user)
     fragment = wants_fragment(request)
     template = "connections/_activity.html" if fragment else "connections/activity.html"
     return render(request, template, {"connection": connection, "page": events})

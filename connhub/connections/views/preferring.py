@@ -34,8 +34,8 @@ def _query(request):
 
 
 @require_POST
-def delete_view(request, pk):
-    view = get_object_or_404(request.user.saved_views, pk=pk)
+def delete_view(request, public_id):
+    view = get_object_or_404(request.user.saved_views, public_id=public_id)
     view.delete()
     messages.success(request, f"{view} is deleted.")
     return HttpResponseSeeOther(reverse("connections:saved_views"))

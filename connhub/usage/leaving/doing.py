@@ -16,8 +16,8 @@ from connhub.errors import Link, Refusal
 from connhub.sharing import transferring
 from connhub.sharing.admins import Admin
 
-from .. import keys
-from ..models import IntegrationKey
+from .. import flows, keys
+from ..models import Flow, IntegrationKey
 from .rows import to_self
 
 NOT_THEIRS = "They don't administer it any more."
@@ -37,12 +37,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What may be done; `breaks` says what would stop, and `button` what a row's button says."""
+    """What may be done; `breaks` says what would stop, `takes_one` that one person follows."""
 
     label: str
     run: Callable[..., list[Outcome]]
     breaks: str = ""
     takes_admins: bool = False
+    takes_one: bool = False
     is_dangerous: bool = False
 
 
@@ -57,6 +58,19 @@ def transfer(things: Sequence[Any], *, person: User, to: Sequence[Admin], by: Us
     return [
         Outcome(thing, thing.pk in done, said if thing.pk in done else NOT_THEIRS)
         for thing in things
+    ]
+
+
+def hand_over(
+    things: Sequence[Flow], *, person: User, to: Sequence[User], by: User
+) -> list[Outcome]:
+    """Make one other person the owner of each. Raises: as `flows.hand_over` does."""
+    (owner,) = to
+    done = {each.pk for each in flows.hand_over(things, of=person, to=owner, by=by)}
+    gone = "It doesn't stand alone any more, or isn't theirs."
+    return [
+        Outcome(each, each.pk in done, f"Transferred to {owner}." if each.pk in done else gone)
+        for each in things
     ]
 
 
@@ -120,11 +134,12 @@ def _revoke_key(key: IntegrationKey, by: User) -> Outcome:
 
 
 def _page(person: User, kind: str) -> str:
-    return f"{reverse('leaving', args=[person.pk])}?kind={kind}"
+    return f"{reverse('leaving', args=[person.public_id])}?kind={kind}"
 
 
 ACTIONS = {
     "transfer": Action("Transfer", transfer, takes_admins=True),
+    "hand_over": Action("Transfer", hand_over, takes_admins=True, takes_one=True),
     "ask": Action("Ask to re-authorize", ask),
     "revoke": Action(
         "Revoke",

@@ -17,7 +17,7 @@ from connhub.paging import Order
 from connhub.sharing import roles
 from connhub.sharing.kinds import kinds as shared_kinds
 
-from ..models import Integration, IntegrationKey
+from ..models import Flow, Integration, IntegrationKey
 
 MOST = 500
 KEY = re.compile(r"[0-9]{1,18}|[0-9a-f-]{36}")
@@ -76,6 +76,10 @@ def services(person: User) -> QuerySet:
 
 def integrations(person: User) -> QuerySet[Integration]:
     return _administered(person, Integration.objects.select_related("project"))
+
+
+def flows(person: User) -> QuerySet[Flow]:
+    return Flow.objects.alone().filter(owner=person)
 
 
 def _administered(person: User, things: QuerySet) -> QuerySet:
@@ -143,6 +147,15 @@ KINDS = {
             ("transfer",),
         ),
         Kind(
+            "flows",
+            "Standalone flows",
+            ("flow of theirs that stands alone", "flows of theirs that stand alone"),
+            "Flows that belong to no integration yet. Nobody else can change or attach them.",
+            flows,
+            _BY_SLUG,
+            ("hand_over",),
+        ),
+        Kind(
             "connected",
             "Connected by them",
             (
@@ -185,7 +198,7 @@ def counts(person: User) -> dict[str, int]:
 
 def left(person: User) -> list[Left]:
     """What deactivating would leave behind, of each kind that there is some of."""
-    url = reverse("leaving", args=[person.pk])
+    url = reverse("leaving", args=[person.public_id])
     return [
         Left(
             count,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Max
+from django.db.models import Count, Max
 from django.urls import reverse
 
 from connhub.accounts.models import User
@@ -16,7 +16,8 @@ from connhub.errors import Link
 from connhub.paging import Page, page
 from connhub.services.models import Service
 
-from ..models import CallDay, Integration, IntegrationKey
+from ..models import Flow, Integration, IntegrationKey, Step
+from ..reach.drawing import counted
 from .kinds import Kind
 
 EVERYWHERE = "all environments"
@@ -71,8 +72,8 @@ def _services(found: list[Service], person: User, viewer: User) -> list[Row]:
 
 
 def _integrations(found: list[Integration], person: User, viewer: User) -> list[Row]:
-    days = CallDay.objects.filter(integration__in=found).order_by().values_list("integration")
-    last = dict(days.annotate(Max("last_at")))
+    keys = IntegrationKey.objects.filter(integration__in=found).order_by()
+    last = dict(keys.values_list("integration").annotate(Max("last_used_at")))
     return [
         Row(
             str(each.pk),
@@ -82,6 +83,22 @@ def _integrations(found: list[Integration], person: User, viewer: User) -> list[
             str(each.project),
             each.created_at,
             last.get(each.pk),
+        )
+        for each in found
+    ]
+
+
+def _flows(found: list[Flow], person: User, viewer: User) -> list[Row]:
+    of_each = Step.objects.filter(flow__in=found).order_by().values_list("flow")
+    steps = dict(of_each.annotate(Count("pk")))
+    return [
+        Row(
+            str(each.pk),
+            each.name,
+            each.get_absolute_url(),
+            each.slug,
+            counted(steps.get(each.pk, 0), "step"),
+            each.saved_at,
         )
         for each in found
     ]
@@ -133,6 +150,7 @@ def _keys(found: list[IntegrationKey], person: User, viewer: User) -> list[Row]:
 _of_kind: dict[str, Any] = {
     "services": _services,
     "integrations": _integrations,
+    "flows": _flows,
     "connected": _connected,
     "sign_ins": _credentials,
     "keys": _keys,

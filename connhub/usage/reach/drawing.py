@@ -16,13 +16,17 @@ LONGEST = (20, 27)  # characters of a box's title and note
 
 @dataclass(slots=True)
 class Node:
-    """A box with a title and, below it, a note; `tone` is the CSS class that colours it."""
+    """A box with a title and, below it, a note; `tone` is the CSS class that colours it.
+
+    One with a `url` leads there.
+    """
 
     title: str
     note: str = ""
     tone: str = ""
     x: int = 0
     y: int = 0
+    url: str = ""
 
     @property
     def short_title(self) -> str:
@@ -69,11 +73,15 @@ class Drawing:
 
     @property
     def width(self) -> int:
-        return COLUMN * (self.columns - 1) + BOX[0] + 2 * EDGE
+        return width_of(self.columns)
 
     @property
     def nodes(self) -> list[Node]:
         return [n for band in self.bands for column in band.columns for n in column] + [self.hub]
+
+
+def width_of(columns: int) -> int:
+    return COLUMN * (columns - 1) + BOX[0] + 2 * EDGE
 
 
 def draw(bands: Sequence[Band], hub: Node, *, is_source: bool = False) -> Drawing:
@@ -129,10 +137,14 @@ def _lines(band: Band, hub: Node, is_source: bool) -> Iterator[Line]:
         yield from (Line(_curve(a, b, is_source), is_dashed) for a in here for b in there)
 
 
+def between(start: Node, end: Node) -> tuple[int, int, int, int]:
+    """Where a line leaves a box, at the middle of its right side, and where it comes to another."""
+    return start.x + BOX[0], start.y + BOX[1] // 2, end.x, end.y + BOX[1] // 2
+
+
 def _curve(start: Node, end: Node, bends_first: bool) -> str:
     """Bent to the row of the other box beside the hub, where all lines meet; else straight on."""
-    x, y = start.x + BOX[0], start.y + BOX[1] // 2
-    to_x, to_y = end.x, end.y + BOX[1] // 2
+    x, y, to_x, to_y = between(start, end)
     bend = x if bends_first else to_x - BEND
     half = bend + BEND // 2
     return f"M{x} {y}H{bend}C{half} {y} {half} {to_y} {bend + BEND} {to_y}H{to_x}"

@@ -9,7 +9,6 @@ from connhub.sharing import policies as sharing
 from connhub.sharing import roles
 
 from .. import registration
-from ..find_usage import usage_of
 from ..forms import RegisterForm
 from ..projects import BY_LINK_NAME
 from .looking_up import administered, visible
@@ -72,14 +71,3 @@ def deregister(request, slug, link_name):
     flows = integration.flows.filter(steps__connection=connection).distinct().count()
     context = {"integration": integration, "connection": connection, "flows": flows}
     return render(request, "usage/deregister.html", context)
-
-
-@require_safe
-@vary_on_headers("HX-Request")
-def usage(request, link_name):
-    """Find usage: where one connection is used."""
-    seen = Connection.objects.visible_to(request.user).select_related("service")
-    connection = get_object_or_404(seen, link_name=link_name)
-    context = {"connection": connection, "usage": usage_of(connection, request.user)}
-    template = "usage/_usage.html" if wants_fragment(request) else "usage/usage.html"
-    return render(request, template, context)

@@ -1,6 +1,4 @@
 from django.contrib import messages
-from django.db.models import Prefetch
-from django.db.models.functions import Lower
 from django.shortcuts import render
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -8,15 +6,11 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from connhub.accounts.permissions import may, require
 from connhub.htmx import HttpResponseSeeOther, wants_fragment
-from connhub.paging import Order, page
+from connhub.paging import page
 
-from .. import projects, registration
+from .. import projects
 from ..forms import IntegrationForm
-from ..models import Integration, Step
-from .looking_up import visible
-
-FLOWS_BY_NAME = Order("name", Lower("name"), "slug")
-STEPS_ELSEWHERE = 100
+from ..models import Integration
 
 
 @require_safe
@@ -48,16 +42,3 @@ def create(request):
     messages.success(request, f"{integration} is created. Register connections with it next.")
     here = integration.get_absolute_url()
     return HttpResponseClientRedirect(here) if request.htmx else HttpResponseSeeOther(here)
-
-
-@require_safe
-def flows(request, slug):
-    integration = visible(request, slug)
-    steps = Step.objects.select_related("connection__service").order_by("name")
-    own = integration.flows.prefetch_related(Prefetch("steps", steps))
-    context = {
-        "integration": integration,
-        "page": page(own, FLOWS_BY_NAME, request.GET),
-        "elsewhere": registration.steps_elsewhere(integration)[:STEPS_ELSEWHERE],
-    }
-    return render(request, "usage/flows.html", context)

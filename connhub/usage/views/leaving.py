@@ -4,7 +4,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from connhub.accounts.models import User
+from connhub.accounts.models import Team, User
 from connhub.accounts.permissions import require
 from connhub.accounts.picking import PickForm
 from connhub.accounts.reauthentication import recently_authenticated
@@ -20,9 +20,9 @@ SHOWN = 10
 
 @require_safe
 @vary_on_headers("HX-Request")
-def leaving(request, pk):
+def leaving(request, public_id):
     """What is left of one kind, the first that there is some of."""
-    person = _person(request, pk)
+    person = _person(request, public_id)
     found = counts(person)
     first = next((name for name, count in found.items() if count), "alone")
     kind = KINDS.get(request.GET.get("kind", ""), KINDS[first])
@@ -44,7 +44,7 @@ def leaving(request, pk):
 
 def _ends_by_itself(person):
     """What needs nobody: it counts for nothing once the account is deactivated."""
-    teams = person.groups.order_by("name")
+    teams = Team.objects.filter(user=person).order_by("name")
     return {
         "teams": list(teams[:SHOWN]),
         "team_count": teams.count(),
@@ -56,9 +56,9 @@ def _ends_by_itself(person):
 
 @require_POST
 @recently_authenticated
-def leaving_act(request, pk):
+def leaving_act(request, public_id):
     """One action on what was ticked, on one row (`action:key`) or on all of the kind (`action:all`)."""
-    person = _person(request, pk)
+    person = _person(request, public_id)
     kind = KINDS.get(request.POST.get("kind", ""))
     name, _, one = request.POST.get("action", "").partition(":")
     if kind is None or name not in kind.actions:
@@ -87,8 +87,11 @@ def _hand_over(request, context):
     """Asks who takes their place, then does it."""
     person = context["person"]
     others = User.objects.exclude(pk=person.pk)
-    form = PickForm(request.POST, people=others, teams=with_sizes())
+    one = context["action"].takes_one
+    form = PickForm(request.POST, people=others, teams=None if one else with_sizes())
     is_final = "confirmed" in request.POST and "search" not in request.POST
+    if is_final and one and len(form.ticked) > 1:
+        form.add_error("who", "Tick one name only.")
     if is_final and form.is_valid():
         chosen = form.cleaned_data["who"]
         run = context["action"].run
@@ -126,6 +129,6 @@ def _done(request, context, outcomes):
     return render(request, "usage/leaving_result.html", context)
 
 
-def _person(request, pk):
+def _person(request, public_id):
     require(request.user, "account.administer")
-    return get_object_or_404(User, pk=pk)
+    return get_object_or_404(User, public_id=public_id)

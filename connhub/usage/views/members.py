@@ -4,6 +4,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from connhub.accounts.permissions import may
+from connhub.accounts.reauthentication import recently_authenticated
 from connhub.htmx import changed, wants_fragment
 from connhub.sharing import roles
 
@@ -27,6 +28,7 @@ def members(request, slug):
 
 
 @require_http_methods(["GET", "POST"])
+@recently_authenticated
 def add_member(request, slug):
     integration = administered(request, slug, to="change_members")
 
@@ -38,9 +40,11 @@ def add_member(request, slug):
 
 
 @require_http_methods(["GET", "POST"])
-def remove_member(request, slug, pk):
+def remove_member(request, slug, public_id):
     integration = administered(request, slug, to="change_members")
-    membership = get_object_or_404(integration.memberships.select_related("user"), user=pk)
+    membership = get_object_or_404(
+        integration.memberships.select_related("user"), user__public_id=public_id
+    )
 
     if request.method == "POST":
         projects.remove_member(integration, membership.user, by=request.user)

@@ -50,10 +50,10 @@ def own_access(request):
 
 @require_safe
 @vary_on_headers("HX-Request")
-def person_access(request, pk):
+def person_access(request, public_id):
     """What anybody reaches, for super admins."""
     require(request.user, "account.administer")
-    return _of_person(request, get_object_or_404(User, pk=pk))
+    return _of_person(request, get_object_or_404(User, public_id=public_id))
 
 
 def _of_person(request, person):

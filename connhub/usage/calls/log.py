@@ -5,46 +5,24 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import NamedTuple
-from uuid import UUID
 
 from django.db import close_old_connections, connection, transaction
-from django.db.models import F
+from django.db.models import Q
 
 from connhub.audit.log import AuditUnavailable
 
-from .models import Call, CallDay, IntegrationKey
+from ..models import IntegrationKey
+from .entry import Entry, moment
+from .models import Call, CallTally
+from .tallies import tallies_of
 
 FLUSH_EVERY_S = 0.5
 MOST_BEHIND_S = 5
-DAY_S = 86_400
-FAILED = 400  # from this status on
 COLUMNS = (
-    "at", "connection", "key", "flow", "step", "user", "method", "path", "status", "problem",
+    "at", "connection", "integration", "environment", "key", "flow", "step", "user", "method", "path", "status", "problem",
     "took_ms", "bytes_in", "bytes_out",
 )  # fmt: skip
 log = logging.getLogger("connhub.usage.calls")
-
-
-class Entry(NamedTuple):
-    """One call as it goes into the log; `at` is in seconds since 1970, `problem` ConnHub's own."""
-
-    at: float
-    connection: int
-    integration: int
-    environment: int
-    key: UUID
-    flow: str
-    step: str
-    user: str
-    method: str
-    path: str
-    status: int
-    problem: str
-    took_ms: int
-    bytes_in: int
-    bytes_out: int
 
 
 class CallLog:
@@ -100,13 +78,15 @@ class CallLog:
 
 @transaction.atomic
 def write(entries: Sequence[Entry]) -> None:
-    """Put the calls into the log, add them to the days' sums, and note when keys were used."""
+    """Put the calls into the log and what they add up to beside it, and note when keys were used."""
     # Rows by the thousand: making model instances would take the event loop's time.
     with connection.cursor() as cursor:
         cursor.executemany(_insert(), _rows(entries))
-    _add_to_days(entries)
+    # Rows that are nobody else's: two processes must not wait for each other.
+    CallTally.objects.bulk_create(tallies_of(entries))
     for key, at in sorted({entry.key: entry.at for entry in entries}.items()):
-        IntegrationKey.objects.filter(pk=key).update(last_used_at=_moment(at))
+        earlier = Q(last_used_at=None) | Q(last_used_at__lt=moment(at))
+        IntegrationKey.objects.filter(earlier, pk=key).update(last_used_at=moment(at))
 
 
 def _insert() -> str:
@@ -119,13 +99,15 @@ def _insert() -> str:
 
 def _rows(entries: Sequence[Entry]) -> list[tuple]:
     """The values of COLUMNS for each, as the database takes them."""
-    moment = connection.ops.adapt_datetimefield_value
+    adapted = connection.ops.adapt_datetimefield_value
     uuid = Call._meta.get_field("key")
     keys = {key: uuid.get_db_prep_value(key, connection) for key in {each.key for each in entries}}
     return [
         (
-            moment(_moment(entry.at)),
+            adapted(moment(entry.at)),
             entry.connection,
+            entry.integration,
+            entry.environment,
             keys[entry.key],
             entry.flow,
             entry.step,
@@ -140,40 +122,3 @@ def _rows(entries: Sequence[Entry]) -> list[tuple]:
         )
         for entry in entries
     ]
-
-
-def _moment(at: float) -> datetime:
-    return datetime.fromtimestamp(at, UTC)
-
-
-def _add_to_days(entries: Sequence[Entry]) -> None:
-    sums: dict[tuple[int, int, int, int], list] = {}
-    for entry in entries:
-        day_number = int(entry.at // DAY_S)
-        place = (entry.connection, day_number, entry.integration, entry.environment)
-        day = sums.setdefault(place, [0, 0, 0.0])
-        day[entry.status >= FAILED] += 1
-        day[2] = entry.at
-    # Always in the same order: two processes must not wait for each other's rows.
-    for place in sorted(sums):
-        _add_to_day(*place, *sums[place])
-
-
-def _add_to_day(
-    connection_id: int,
-    day: int,
-    integration_id: int,
-    environment_id: int,
-    ok: int,
-    failed: int,
-    last: float,
-) -> None:
-    row, _ = CallDay.objects.get_or_create(
-        connection_id=connection_id,
-        day=_moment(day * DAY_S).date(),
-        integration_id=integration_id,
-        environment_id=environment_id,
-    )
-    CallDay.objects.filter(pk=row.pk).update(
-        ok=F("ok") + ok, failed=F("failed") + failed, last_at=_moment(last)
-    )
