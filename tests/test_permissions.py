@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.views import defaults
 
 from connhub import context, urls
-from connhub.accounts import environments, invitations
+from connhub.accounts import admin_tokens, environments, invitations
 from connhub.accounts.models import Invitation, Role, Team, User
 from connhub.accounts.permissions import IN_WORDS, TABLE, Rule, Who, may, require
 from connhub.audit.models import Event, Head
@@ -236,6 +236,7 @@ def things(cast, ada, connection):
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
         "token of the key": [token],
+        "accounts:revoke_admin_token.pk": [admin_tokens.issue("Nightly", by=ada)[0].pk],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},
         **{name: ["1"] for name in (".pk", "pk", "object_id", "content_type_id")},
         "app_label": ["connections"],
@@ -265,7 +266,7 @@ EVENT = {"audit_event", "audit_head"}
 EVERYBODY = {
     "accounts:sessions", "accounts:end_other_sessions", "accounts:second_factor",
     "accounts:confirm_second_factor", "accounts:recovery_codes", "accounts:second_factor_off",
-    "accounts:letters", "home", "accounts:sign_out", "accounts:settings", "accounts:profile", "accounts:password",
+    "accounts:letters", "accounts:admin_tokens", "accounts:issue_admin_token", "home", "accounts:sign_out", "accounts:settings", "accounts:profile", "accounts:password",
     "accounts:environments", "connections:list", "connections:gallery", "connections:new",
     "connections:bulk_action", "connections:bulk_test", "connections:saved_views",
     "connections:columns", "connections:keys", "connections:export", "connections:import",
@@ -275,7 +276,7 @@ EVERYBODY = {
 }  # fmt: skip
 # Only the one who began it finds it; here that is nobody, or the owner.
 OWN = {
-    "connections:delete_view", "connections:one_import", "connections:one_bulk_test",
+    "accounts:revoke_admin_token", "connections:delete_view", "connections:one_import", "connections:one_bulk_test",
     "other_account",
 }  # fmt: skip
 # One who may do it finds it; nobody else does, whatever they see.
@@ -296,6 +297,7 @@ DEMANDED = {
     "accounts:invite": "account.administer",
     "accounts:send_invitation": "account.administer",
     "accounts:withdraw_invitation": "account.administer",
+    "accounts:admin_tokens_of": "account.administer",
     "accounts:change_role": "account.administer",
     "accounts:deactivate": "account.administer",
     "accounts:reactivate": "account.administer",
