@@ -16,7 +16,7 @@ from connhub.connections.views import (
     sign_in_to,
 )
 from connhub.sharing.views import team_shares
-from connhub.usage.api import api
+from connhub.usage.api.runtime import api
 from connhub.usage.views import (
     access,
     availability,

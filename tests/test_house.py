@@ -172,7 +172,7 @@ def test_an_import_the_wrong_way_is_found(module, source):
         ("connhub.connections.auth.base", "from ..models import Connection"),
         ("connhub.usage.views.keys", "from connhub import errors"),
         ("connhub.logs", "from connhub.audit.context import current"),
-        ("connhub.urls", "from connhub.usage.api import api"),
+        ("connhub.urls", "from connhub.usage.api.runtime import api"),
     ],
 )
 def test_an_import_the_right_way_is_not(module, source):

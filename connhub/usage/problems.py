@@ -27,6 +27,18 @@ class Unauthorized(Refusal):
     status = HTTPStatus.UNAUTHORIZED
 
 
+class InvalidRequest(Refusal):
+    code = "invalid-request"
+    text = "The request can't be read. Check that its body is JSON."
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class NotFound(Refusal):
+    code = "not-found"
+    text = "There is no such call. See /api/v1/docs for those that there are."
+    status = HTTPStatus.NOT_FOUND
+
+
 class NotUsable(Refusal):
     """There is no such connection, or it is not for this key: nobody can tell which."""
 

@@ -12,14 +12,14 @@ from connhub.connections.auth import oauth1
 from connhub.connections.calling import refusals
 from connhub.connections.refresh import RenewalFailed
 from connhub.errors import Refusal
-from connhub.usage import api, problems, revision
+from connhub.usage import problems, revision
 from connhub.usage.flows import FlowSlugTaken, NotOfTheApp
 from connhub.usage.registration import NotRegistered
 from connhub_client import ConnHub, errors
 
 URL, KEY = "https://connhub.example", "chk_" + "k" * 43
 # Modules whose refusals are all the runtime API's, and refusals of others that it can give.
-WHOLLY = {each.__name__ for each in (access, api, oauth1, problems, refusals, revision)}
+WHOLLY = {each.__name__ for each in (access, oauth1, problems, refusals, revision)}
 BESIDES = (AuditUnavailable, FlowSlugTaken, NotOfTheApp, NotRegistered, RenewalFailed)
 ARGUMENTS = {
     NotOfTheApp: ("crm",),

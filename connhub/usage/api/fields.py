@@ -1,0 +1,12 @@
+"""What several calls take: names as they may be written."""
+
+from typing import Annotated
+
+from pydantic import StringConstraints
+
+from connhub.connections.models import LINK_NAME
+
+LinkName = Annotated[str, StringConstraints(pattern=LINK_NAME)]
+Line = Annotated[
+    str, StringConstraints(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f]+$")
+]

@@ -1,0 +1,65 @@
+"""The runtime API: what flows call, with an integration key."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from ninja.errors import AuthenticationError
+from ninja.security import HttpBearer
+
+from connhub.audit.log import AuditUnavailable
+from connhub.errors import Refusal
+
+from .. import callers, keys, records, registration
+from ..flows import FlowSlugTaken, NotOfTheApp
+from ..models import IntegrationKey
+from ..problems import Unauthorized
+from . import connections, flows
+from .base import ProblemAPI
+from .docs import BY_HAND, DocsPage
+
+# What a key, or none, may not do: on record, while all else that is refused was a mistake.
+DENIALS = (Unauthorized, registration.NotRegistered, NotOfTheApp, FlowSlugTaken)
+
+
+class IntegrationKeyAuth(HttpBearer):
+    def authenticate(self, request: HttpRequest, token: str) -> IntegrationKey:
+        return keys.authenticate(token)
+
+
+class RuntimeAPI(ProblemAPI):
+    """Asks for an integration key, and puts on record what a key may not do."""
+
+    def refuse(self, request: HttpRequest, refusal: Refusal) -> HttpResponse:
+        if isinstance(refusal, DENIALS):
+            try:
+                _put_on_record(request, refusal)
+            except AuditUnavailable as unavailable:
+                refusal = unavailable
+        return super().refuse(request, refusal)
+
+    def refusal_of(self, error: Exception) -> Refusal:
+        return (
+            Unauthorized() if isinstance(error, AuthenticationError) else super().refusal_of(error)
+        )
+
+    def get_openapi_schema(self, **kwargs):
+        schema = super().get_openapi_schema(**kwargs)
+        schema["paths"] |= BY_HAND
+        return schema
+
+
+def _put_on_record(request: HttpRequest, refusal: Refusal) -> None:
+    _, _, token = request.headers.get("Authorization", "").partition(" ")
+    digest = callers.digest_of(token.strip())
+    for link_name in getattr(refusal, "link_names", None) or [""]:
+        records.call_denied(digest, link_name, refusal.code)
+
+
+api = RuntimeAPI(
+    title="ConnHub runtime API",
+    version="1",
+    description="What flows call: with an integration key, for one integration in one environment.",
+    auth=IntegrationKeyAuth(),
+    docs=DocsPage(),
+    servers=[{"url": settings.CONNHUB_URL}],
+)
+api.add_routers(connections.router, flows.router)
