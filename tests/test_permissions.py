@@ -20,7 +20,7 @@ from django.views import defaults
 
 from connhub import context, urls
 from connhub.accounts import admin_tokens, environments, invitations
-from connhub.accounts.models import Invitation, Role, Team, User
+from connhub.accounts.models import AdminToken, Invitation, Role, Team, User
 from connhub.accounts.permissions import IN_WORDS, TABLE, Rule, Who, may, require
 from connhub.audit.models import Event, Head
 from connhub.connections import lifecycle, listing, login_users
@@ -276,11 +276,12 @@ EVERYBODY = {
 }  # fmt: skip
 # Only the one who began it finds it; here that is nobody, or the owner.
 OWN = {
-    "accounts:revoke_admin_token", "connections:delete_view", "connections:one_import", "connections:one_bulk_test",
+    "connections:delete_view", "connections:one_import", "connections:one_bulk_test",
     "other_account",
 }  # fmt: skip
 # One who may do it finds it; nobody else does, whatever they see.
 FOUND_BY = {
+    "accounts:revoke_admin_token": "admin_token.revoke",
     "sign_in_to": "connection.use",
     "remove_sign_in": "connection.use",
     "connection_usage": "connection.find_usage",
@@ -394,12 +395,14 @@ QUERY = {"connections:try_service": "?type=api_key"}
 
 def thing_at(
     page: Page, things: dict[str, list]
-) -> Connection | Flow | Integration | Service | None:
+) -> AdminToken | Connection | Flow | Integration | Service | None:
     """What the page is about, as far as rules go."""
     kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
     found = resolve(page.url).kwargs
     if kind == "connection" and (name := found.get("link_name", found.get("key"))):
         return Connection.objects.get(link_name=name)
+    if kind == "admin_token" and (pk := found.get("pk")):
+        return AdminToken.objects.get(pk=pk)
     if kind == "flow" and (slug := found.get("slug")):
         return Flow.objects.get(slug=slug)
     if kind == "integration" and (slug := found.get("slug", found.get("key"))):
