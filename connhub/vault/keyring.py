@@ -185,11 +185,22 @@ def digest(token: str) -> str:
 
 def audit_mac(message: bytes, key_id: bytes | None = None) -> tuple[bytes, bytes]:
     """The id of the key used and the HMAC-SHA256 of the message, for the audit chain."""
-    keys = ring().keys
-    key = ring().primary if key_id is None else keys.get(key_id)
+    key = _key(key_id)
+    return key.id, hmac.digest(key.audit, message, "sha256")
+
+
+def export_mac(message: bytes, key_id: bytes | None = None) -> tuple[bytes, bytes]:
+    """The id of the key used and the HMAC-SHA256 of the message, for what leaves the database."""
+    key = _key(key_id)
+    return key.id, hmac.digest(key.exports, message, "sha256")
+
+
+def _key(key_id: bytes | None) -> Key:
+    """The key of that id, or the primary. Raises: KeyMissing."""
+    key = ring().primary if key_id is None else ring().keys.get(key_id)
     if key is None:
         raise KeyMissing
-    return key.id, hmac.digest(key.audit, message, "sha256")
+    return key
 
 
 def readable_by_others(path: str) -> bool:
