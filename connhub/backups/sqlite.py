@@ -33,7 +33,7 @@ def snapshot(folder: Path) -> Iterator[tuple[Query, dict[str, Any]]]:
         with closing(sqlite3.connect(_place(), timeout=WAIT_S)) as source:
             source.backup(copy)  # in one step, so of one moment
         copy.execute("PRAGMA journal_mode = DELETE")
-        if copy.execute("PRAGMA quick_check").fetchall() != [("ok",)]:
+        if not _is_whole(copy):
             raise Damaged
         for table in ephemeral_tables():
             copy.execute(f'DELETE FROM "{table}"')  # noqa: S608 - a table of ours
@@ -43,6 +43,13 @@ def snapshot(folder: Path) -> Iterator[tuple[Query, dict[str, Any]]]:
             return copy.execute(sql).fetchall()
 
         yield query, {table: {"rows": count(query, table)} for table in kept_tables()}
+
+
+def _is_whole(database: sqlite3.Connection) -> bool:
+    try:
+        return database.execute("PRAGMA quick_check").fetchall() == [("ok",)]
+    except sqlite3.DatabaseError:
+        return False
 
 
 def _open(file: Path) -> sqlite3.Connection:
