@@ -259,8 +259,10 @@ NOT_HERE = {"accounts:sso", "accounts:sso_callback", "accounts:end_session"}
 BY_LINK = {
     "open_connect_link", "connect_link", "accounts:invitation", "accounts:new_password",
 }  # fmt: skip
-PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")}
-PROGRAMS_WITHOUT_DOCS = PROGRAMS - {"api-1:openapi-view", "api-1:openapi-json"}
+APIS = ("api-1", "admin-api")
+DOCS, DOCUMENTS = ({f"{api}:openapi-{kind}" for api in APIS} for kind in ("view", "json"))
+PROGRAMS = {name for _, name, _ in patterns() if name.partition(":")[0] in APIS}
+PROGRAMS_WITHOUT_DOCS = PROGRAMS - DOCS - DOCUMENTS
 EVENT = {"audit_event", "audit_head"}
 # For everybody who is signed in: what they show is what the person may see.
 EVERYBODY = {
@@ -416,7 +418,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
     """The statuses that the table leads to for somebody; empty: any that refuses nothing."""
     if page.name in PROGRAMS_WITHOUT_DOCS:
         return {401, 404, 405}
-    if page.name in OPEN | {"api-1:openapi-json"}:
+    if page.name in OPEN | DOCUMENTS:
         return set()
     if page.name in BY_LINK:
         return {410}
@@ -440,7 +442,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
         return set() if may(person, "environment.connect_in") else {403}
     if page.name in DEMANDED:
         return refusal(person, DEMANDED[page.name], thing)
-    assert page.name in {*EVERYBODY, "api-1:openapi-view"}, f"Declare who may open {page.name}."
+    assert page.name in EVERYBODY | DOCS, f"Declare who may open {page.name}."
     return set()
 
 
@@ -471,6 +473,8 @@ def expected_of_key(page: Page, method: str, things: dict[str, list]) -> set[int
     """What the API does for it; every page takes it for nobody."""
     if page.name in BY_KEY:
         return {BY_KEY[page.name].get(method, 405)}
+    if page.name.startswith("admin-api:"):
+        return expected(page, None, things)
     return {404} if page.name in PROGRAMS_WITHOUT_DOCS else expected(page, None, things)
 
 

@@ -1,61 +1,83 @@
-"""Who calls with what key, and how often: one rule for the gateway and for Django's calls."""
+"""Who calls with what token, and how often: one rule for the gateway and for Django's calls."""
 
 import re
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from connhub import throttle
+from connhub.accounts.models import AdminToken
 from connhub.audit.context import current
 from connhub.vault import keyring
 
 from .models import IntegrationKey
-from .problems import RateLimited, Unauthorized
+from .problems import NoAdminToken, RateLimited, Unauthorized
 from .rates import Limit
 
-TOKEN = re.compile(r"chk_[A-Za-z0-9_-]{43}")
-# Keys that turn out to be none, by address and minute: each costs a query.
+# Tokens that turn out to be none, by address and minute: each costs a query.
 MOST_UNKNOWN = 600
 
-_known: set[str] = set()
 
+class Callers:
+    """Those who call with tokens of one kind, `mark` being what these begin with.
 
-def digest_of(token: str) -> str:
-    """What a token is known by; "" if it has not the form of one."""
-    return keyring.digest(token) if TOKEN.fullmatch(token) else ""
+    `rate` is the setting that says how many calls each may make, `refusal` what the others get.
+    """
 
+    def __init__(
+        self, mark: str, usable: Callable[[], QuerySet], *, rate: str, refusal: type[Unauthorized]
+    ) -> None:
+        self._form = re.compile(rf"{mark}[A-Za-z0-9_-]{{43}}")
+        self._mark, self._usable, self._rate, self._refusal = mark, usable, rate, refusal
+        self._known: set[str] = set()
 
-def knows(digest: str) -> bool:
-    """Whether the key was a good one at some time in this process."""
-    return digest in _known
+    def digest_of(self, token: str) -> str:
+        """What a token is known by; "" if it has not the form of one."""
+        return keyring.digest(token) if self._form.fullmatch(token) else ""
 
+    def knows(self, digest: str) -> bool:
+        """Whether the token was a good one at some time in this process."""
+        return digest in self._known
 
-def take(digest: str, now_s: float) -> None:
-    """Count a call with a key that is known. Raises: RateLimited."""
-    _per_key(settings.PROXY_RATE_KEY).take(digest, now_s)
+    def take(self, digest: str, now_s: float) -> None:
+        """Count a call with a token that is known. Raises: RateLimited."""
+        _limit(self._mark, getattr(settings, self._rate)).take(digest, now_s)
+
+    def find(self, digest: str) -> Any:
+        """The usable token's row that a digest belongs to.
+
+        Raises:
+            Unauthorized: it is unknown, expired or revoked.
+            RateLimited: too many that are none came from the caller's address.
+        """
+        tried = f"unknown {self._mark} of {throttle.stranger(current.get().ip)}"
+        is_new = not self.knows(digest)
+        if is_new and throttle.count(tried) > MOST_UNKNOWN:
+            raise RateLimited(throttle.wait_s())
+        found = self._usable().filter(digest=digest).first()
+        if found is None:
+            raise self._refusal
+        if is_new:
+            throttle.count(tried, -1)
+            self._known.add(digest)
+        return found
 
 
 @cache
-def _per_key(rate: str) -> Limit:
+def _limit(mark: str, rate: str) -> Limit:
     return Limit(rate)
 
 
-def find(digest: str) -> IntegrationKey:
-    """The usable key that a digest belongs to.
+def _keys() -> QuerySet[IntegrationKey]:
+    return IntegrationKey.objects.usable().select_related("integration__project", "environment")
 
-    Raises:
-        Unauthorized: it is unknown, expired or revoked.
-        RateLimited: too many that are none came from the caller's address.
-    """
-    tried = f"unknown keys of {throttle.stranger(current.get().ip)}"
-    is_new = not knows(digest)
-    if is_new and throttle.count(tried) > MOST_UNKNOWN:
-        raise RateLimited(throttle.wait_s())
-    usable = IntegrationKey.objects.usable().select_related("integration__project", "environment")
-    key = usable.filter(digest=digest).first()
-    if key is None:
-        raise Unauthorized
-    if is_new:
-        throttle.count(tried, -1)
-        _known.add(digest)
-    return key
+
+def _tokens() -> QuerySet[AdminToken]:
+    return AdminToken.objects.usable().select_related("person")
+
+
+with_keys = Callers("chk_", _keys, rate="PROXY_RATE_KEY", refusal=Unauthorized)
+with_tokens = Callers("cha_", _tokens, rate="ADMIN_RATE_TOKEN", refusal=NoAdminToken)

@@ -154,11 +154,11 @@ class Gateway:
         token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
         if token is None or len(values_of(call.headers, b"authorization")) > 1:
             raise Unauthorized
-        call.digest = callers.digest_of(token[1].decode("latin-1"))
+        call.digest = callers.with_keys.digest_of(token[1].decode("latin-1"))
         if not call.digest:
             raise Unauthorized
-        if callers.knows(call.digest):
-            callers.take(call.digest, call.at)
+        if callers.with_keys.knows(call.digest):
+            callers.with_keys.take(call.digest, call.at)
         return await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
 
     async def _proxy(self, call: Call, route: Route) -> None:
@@ -208,7 +208,7 @@ class Gateway:
         """Of the same calls only the first in a minute even asks whether it is on record."""
         if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
             return
-        known = callers.knows(call.digest)
+        known = callers.with_keys.knows(call.digest)
         whose = (call.digest, call.link_name) if known else (ip, "")
         if self._is_due("denial", whose, call.at):
             work = self.records.write(

@@ -135,12 +135,12 @@ def authenticate(token: str) -> IntegrationKey:
         Unauthorized: it is unknown, expired or revoked.
         RateLimited: too many calls with this key, or with unknown ones from the caller's address.
     """
-    digest = callers.digest_of(token)
+    digest = callers.with_keys.digest_of(token)
     if not digest:
         raise Unauthorized
-    if callers.knows(digest):
-        callers.take(digest, time.time())
-    key = callers.find(digest)
+    if callers.with_keys.knows(digest):
+        callers.with_keys.take(digest, time.time())
+    key = callers.with_keys.find(digest)
     _note_use(key)
     return key
 

@@ -27,6 +27,13 @@ class Unauthorized(Refusal):
     status = HTTPStatus.UNAUTHORIZED
 
 
+class NoAdminToken(Unauthorized):
+    text = (
+        "The call needs a valid admin token: Authorization: Bearer cha_… Check its expiry; it ends "
+        "with its person's account, password and role."
+    )
+
+
 class InvalidRequest(Refusal):
     code = "invalid-request"
     text = "The request can't be read. Check that its body is JSON."

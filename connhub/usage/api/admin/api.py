@@ -1,0 +1,79 @@
+"""The admin API itself: its calls are in the modules beside this one, by what they are about."""
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja.errors import AuthenticationError, ValidationError
+
+from connhub.audit.log import AuditUnavailable, record_refusal_of_stranger
+from connhub.connections.meanwhile import EditedMeanwhile
+from connhub.errors import Refusal
+
+from ...problems import NoAdminToken, Unauthorized
+from ..base import ProblemAPI
+from ..docs import DocsPage
+from . import connecting, living, looking, making, places, using  # noqa: F401 - adds their calls
+from .refusals import Forbidden, InvalidFields, NothingThere, PreconditionFailed, members_of
+from .router import router
+from .tokens import AdminTokenAuth
+
+
+class AdminAPI(ProblemAPI):
+    """Asks for an admin token, and says of each field what is wrong with it."""
+
+    def refusal_of(self, error: Exception) -> Refusal:
+        match error:
+            case AuthenticationError():
+                return NoAdminToken()
+            case PermissionDenied():
+                return Forbidden()
+            case Http404():
+                return NothingThere()
+            case EditedMeanwhile():
+                return PreconditionFailed(error.text)
+            case ValidationError():
+                return InvalidFields(_by_field(error))
+        return super().refusal_of(error)
+
+    def refuse(self, request: HttpRequest, refusal: Refusal) -> HttpResponse:
+        if isinstance(refusal, Unauthorized):
+            try:
+                record_refusal_of_stranger("admin_token.refused", detail={"code": refusal.code})
+            except AuditUnavailable as unavailable:
+                refusal = unavailable
+        request.refusal = refusal  # type: ignore[attr-defined]
+        response = super().refuse(request, refusal)
+        if members := members_of(refusal):
+            whole = json.loads(response.content) | members
+            response.content = json.dumps(whole, ensure_ascii=False).encode()
+        return response
+
+
+def _by_field(error: ValidationError) -> dict[str, list[str]]:
+    """What is wrong by field, and nothing of what was sent."""
+    errors: dict[str, list[str]] = {}
+    for entry in error.errors:
+        kind, *path = map(str, entry["loc"])
+        name = ".".join(path[1:] if kind == "body" else path)
+        errors.setdefault(name, []).append(_text(entry))
+    return errors
+
+
+def _text(entry: dict[str, Any]) -> str:
+    return f"{entry['msg']}."
+
+
+api = AdminAPI(
+    title="ConnHub admin API",
+    version="1",
+    urls_namespace="admin-api",
+    description="What people do with connections on pages, for programs: with an admin token, "
+    "which may do what its person may at the moment of the call.",
+    auth=AdminTokenAuth(),
+    docs=DocsPage(),
+    servers=[{"url": settings.CONNHUB_URL}],
+)
+api.add_routers(router)
