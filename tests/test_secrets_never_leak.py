@@ -303,7 +303,9 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
-        "api/v1/admin/services/.slug": [connection.service.slug for connection in connections.values()],
+        "api/v1/admin/services/.slug": [
+            connection.service.slug for connection in connections.values()
+        ],
         "api/v1/admin/connections/.slug": ["production"],
         "flow": ["nightly"],
         "flows/.slug": ["alone"],

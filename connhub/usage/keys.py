@@ -1,7 +1,6 @@
 """Integration keys: what a flow presents to the runtime API."""
 
 import secrets
-import time
 from datetime import timedelta
 
 from django.db import transaction
@@ -16,7 +15,6 @@ from connhub.vault import keyring
 
 from . import callers
 from .models import Integration, IntegrationKey
-from .problems import Unauthorized
 
 MARK = "chk_"
 SHOWN_CHARACTERS = len(MARK) + 4
@@ -129,24 +127,5 @@ def _scope(key: IntegrationKey) -> dict[str, str]:
 
 
 def authenticate(token: str) -> IntegrationKey:
-    """The key that a token belongs to.
-
-    Raises:
-        Unauthorized: it is unknown, expired or revoked.
-        RateLimited: too many calls with this key, or with unknown ones from the caller's address.
-    """
-    digest = callers.with_keys.digest_of(token)
-    if not digest:
-        raise Unauthorized
-    if callers.with_keys.knows(digest):
-        callers.with_keys.take(digest, time.time())
-    key = callers.with_keys.find(digest)
-    _note_use(key)
-    return key
-
-
-def _note_use(key: IntegrationKey) -> None:
-    """Remember when it was last used, to the minute."""
-    now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
-        IntegrationKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    """The key that a token belongs to. Raises: Unauthorized, RateLimited, as `callers` says."""
+    return callers.with_keys.authenticate(token)
