@@ -39,6 +39,7 @@ class AdminAPI(ProblemAPI):
         return super().refusal_of(error)
 
     def refuse(self, request: HttpRequest, refusal: Refusal) -> HttpResponse:
+        """The problem document; that a token was none is on record."""
         if isinstance(refusal, Unauthorized):
             try:
                 record_refusal_of_stranger("admin_token.refused", detail={"code": refusal.code})

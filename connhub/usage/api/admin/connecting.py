@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -191,7 +191,7 @@ def test_next_value(request: Call, link_name: str, environment: Place = ""):
 
 
 class SwitchIn(Body):
-    hours: Literal[1, 24, 168] = Field(24, description="For how long the old value is kept.")
+    hours: int = Field(24, description="For how long the old value is kept: 1, 24 or 168.")
 
 
 @router.post(f"{ROTATION}/switch", response=RotationOut, summary="Switch to the next value")
