@@ -15,7 +15,17 @@ from connhub.errors import Refusal
 from ...problems import NoAdminToken, Unauthorized
 from ..base import ProblemAPI
 from ..docs import DocsPage
-from . import connecting, living, looking, making, places, using  # noqa: F401 - adds their calls
+from . import (  # noqa: F401 - each adds its calls
+    connecting,
+    living,
+    looking,
+    making,
+    many,
+    places,
+    registering,
+    sharing,
+    using,
+)
 from .refusals import Forbidden, InvalidFields, NothingThere, PreconditionFailed, members_of
 from .router import router
 from .tokens import AdminTokenAuth

@@ -13,6 +13,7 @@ PREFIXES = {"p_": "parameters", "s_": "secrets"}
 OTHERWISE = {"more_scopes": "scopes", "to": "available_to", "on": ""}
 
 Slug = Annotated[str, StringConstraints(max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
+Text = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00]*$")]
 Named = dict[Annotated[str, StringConstraints(max_length=60)], str]
 
 

@@ -59,10 +59,7 @@ def list_connections(
     """Filtered and sorted as on the listing; super admins see all."""
     user, environments = request.user, list(Environment.objects.all())
     seen = listing.Seen(user, numbers(request)[listing.URL_NAME])
-    wanted = filters.dict()
-    wanted["status"] = filters.status and Status[filters.status.upper()].value
-    form = FilterForm(query_of(wanted), seen.choices, environments)
-    require_valid(form)
+    form = filtered(filters, seen.choices, environments)
     found = listing.rows(
         seen.narrowed(form.wanted),
         form.sorting,
@@ -73,6 +70,15 @@ def list_connections(
     )
     rows = [answers.row(each, settings.CONNHUB_URL) for each in found.rows]
     return {"connections": rows, "next": link(request, response, found)}
+
+
+def filtered(filters: Filters, choices: listing.Choices, environments: Any = None) -> FilterForm:
+    """The listing's form, filled in. Raises: InvalidFields."""
+    wanted = filters.dict()
+    wanted["status"] = filters.status and Status[filters.status.upper()].value
+    form = FilterForm(query_of(wanted), choices, environments or Environment.objects.all())
+    require_valid(form)
+    return form
 
 
 def seen_of(request: Call, link_name: str) -> Connection:
