@@ -53,6 +53,7 @@ SOMETHING = {
     "connections:withdraw_connect_link.pk": [NONE],
     "connections:remove_sign_in.pk": [NONE],
     "connections:one_bulk_test.pk": [NONE],
+    "accounts:revoke_admin_token.pk": [NONE],
     "other_account.pk": [NONE],
     "connections:one_import.pk": [NONE],
     "usage:revoke_key.pk": [NONE],

@@ -42,6 +42,7 @@ MAY_REACH = {
         "redis",
     },  # of egress
     "connhub.usage.revision": {"psycopg", "create_connection"},  # ConnHub's own database
+    "connhub.usage.rates.in_redis": {"redis"},  # ConnHub's own Redis
     "connhub.supervise": {"socket", "create_connection"},  # its own port
     "connhub.demo": {"http.server"},  # the provider beside a copy full of sample data
 }

@@ -19,8 +19,8 @@ from django.utils import timezone
 from django.views import defaults
 
 from connhub import context, urls
-from connhub.accounts import environments, invitations
-from connhub.accounts.models import Invitation, Role, Team, User
+from connhub.accounts import admin_tokens, environments, invitations
+from connhub.accounts.models import AdminToken, Invitation, Role, Team, User
 from connhub.accounts.permissions import IN_WORDS, TABLE, Rule, Who, may, require
 from connhub.audit.models import Event, Head
 from connhub.connections import lifecycle, listing, login_users
@@ -236,6 +236,7 @@ def things(cast, ada, connection):
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
         "token of the key": [token],
+        "accounts:revoke_admin_token.pk": [admin_tokens.issue("Nightly", by=ada)[0].pk],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},
         **{name: ["1"] for name in (".pk", "pk", "object_id", "content_type_id")},
         "app_label": ["connections"],
@@ -266,7 +267,7 @@ EVENT = {"audit_event", "audit_head"}
 EVERYBODY = {
     "accounts:sessions", "accounts:end_other_sessions", "accounts:second_factor",
     "accounts:confirm_second_factor", "accounts:recovery_codes", "accounts:second_factor_off",
-    "accounts:letters", "home", "accounts:sign_out", "accounts:settings", "accounts:profile", "accounts:password",
+    "accounts:letters", "accounts:admin_tokens", "accounts:issue_admin_token", "home", "accounts:sign_out", "accounts:settings", "accounts:profile", "accounts:password",
     "accounts:environments", "connections:list", "connections:gallery", "connections:new",
     "connections:bulk_action", "connections:bulk_test", "connections:saved_views",
     "connections:columns", "connections:keys", "connections:export", "connections:import",
@@ -281,6 +282,7 @@ OWN = {
 }  # fmt: skip
 # One who may do it finds it; nobody else does, whatever they see.
 FOUND_BY = {
+    "accounts:revoke_admin_token": "admin_token.revoke",
     "sign_in_to": "connection.use",
     "remove_sign_in": "connection.use",
     "connection_usage": "connection.find_usage",
@@ -297,6 +299,7 @@ DEMANDED = {
     "accounts:invite": "account.administer",
     "accounts:send_invitation": "account.administer",
     "accounts:withdraw_invitation": "account.administer",
+    "accounts:admin_tokens_of": "account.administer",
     "accounts:change_role": "account.administer",
     "accounts:deactivate": "account.administer",
     "accounts:reactivate": "account.administer",
@@ -393,12 +396,14 @@ QUERY = {"connections:try_service": "?type=api_key"}
 
 def thing_at(
     page: Page, things: dict[str, list]
-) -> Connection | Flow | Integration | Service | None:
+) -> AdminToken | Connection | Flow | Integration | Service | None:
     """What the page is about, as far as rules go."""
     kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
     found = resolve(page.url).kwargs
     if kind == "connection" and (name := found.get("link_name", found.get("key"))):
         return Connection.objects.get(link_name=name)
+    if kind == "admin_token" and (pk := found.get("pk")):
+        return AdminToken.objects.get(pk=pk)
     if kind == "flow" and (slug := found.get("slug")):
         return Flow.objects.get(slug=slug)
     if kind == "integration" and (slug := found.get("slug", found.get("key"))):

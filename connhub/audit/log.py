@@ -123,6 +123,8 @@ def _event(
     detail: Mapping[str, Any],
 ) -> Event:
     context = current.get()
+    if by and context.admin_token:
+        detail = {**detail, "admin_token": context.admin_token}
     return Event(
         at=timezone.now(),
         actor_type=str(by._meta.model_name) if by else "system",
