@@ -27,6 +27,8 @@ from connhub.usage.views import (
     leaving_act,
     own_access,
     person_access,
+    problem,
+    problems,
     replace,
     usage,
 )
@@ -75,6 +77,8 @@ urlpatterns = [
     path("audit/", include("connhub.audit.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/admin/", admin_api.urls),
+    path("api/v1/problems/", problems, name="problems"),
+    path("api/v1/problems/<slug:code>", problem, name="problem"),
     path("api/v1/", api.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

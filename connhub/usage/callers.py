@@ -15,8 +15,9 @@ from connhub.accounts.models import AdminToken
 from connhub.audit.context import current
 from connhub.vault import keyring
 
+from .api.admin.refusals import NoAdminToken
 from .models import IntegrationKey
-from .problems import NoAdminToken, RateLimited, Unauthorized
+from .problems import RateLimited, Unauthorized
 from .rates import exchanging
 from .rates.counting import read_rate
 from .rates.leases import Leases

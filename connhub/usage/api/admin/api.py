@@ -1,18 +1,23 @@
 """The admin API itself: its calls are in the modules beside this one, by what they are about."""
 
 import json
+from collections.abc import Iterator
+from functools import cached_property
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja.errors import AuthenticationError, ValidationError
+from ninja.operation import Operation
 
 from connhub.audit.log import AuditUnavailable, record_refusal_of_stranger
 from connhub.connections.meanwhile import EditedMeanwhile
 from connhub.errors import Refusal
 
-from ...problems import NoAdminToken, Unauthorized
+from ...problems import Unauthorized
+from .. import openapi
 from ..base import ProblemAPI
 from ..docs import DocsPage
 from . import (  # noqa: F401 - each adds its calls
@@ -26,13 +31,39 @@ from . import (  # noqa: F401 - each adds its calls
     sharing,
     using,
 )
-from .refusals import Forbidden, InvalidFields, NothingThere, PreconditionFailed, members_of
+from .refusals import (
+    Forbidden,
+    InvalidFields,
+    NoAdminToken,
+    NothingThere,
+    PreconditionFailed,
+    ReadOnlyToken,
+    members_of,
+)
 from .router import router
 from .tokens import AdminTokenAuth
+
+ROOMS = ("connhub.connections.", "connhub.sharing.", "connhub.usage.")
 
 
 class AdminAPI(ProblemAPI):
     """Asks for an admin token, and says of each field what is wrong with it."""
+
+    every_call = (*ProblemAPI.every_call, Forbidden, NothingThere)
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+    @cached_property
+    def _document(self):
+        """With what the state of things may refuse of whatever changes them."""
+        document = super()._document
+        refused = openapi.refusals([ReadOnlyToken, Forbidden, *set(_conflicts(Refusal))])
+        for operations in document["paths"].values():
+            for method, operation in operations.items():
+                if method not in ("get", "head"):
+                    operation["responses"] |= refused
+        return document
 
     def refusal_of(self, error: Exception) -> Refusal:
         match error:
@@ -61,6 +92,14 @@ class AdminAPI(ProblemAPI):
             whole = json.loads(response.content) | members
             response.content = json.dumps(whole, ensure_ascii=False).encode()
         return response
+
+
+def _conflicts(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    """Every refusal of the rooms below that answers 409."""
+    for each in kind.__subclasses__():
+        yield from _conflicts(each)
+        if each.status == HTTPStatus.CONFLICT and each.__module__.startswith(ROOMS):
+            yield each
 
 
 def _by_field(error: ValidationError) -> dict[str, list[str]]:

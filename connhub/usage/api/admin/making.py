@@ -143,7 +143,9 @@ def _reports(rehearsals: list[creating.Rehearsal]) -> list[tuple[str | None, Any
 
 def url_of(connection: Connection) -> str:
     """Where the API has it."""
-    return settings.CONNHUB_URL + reverse("admin-api:get_connection", args=[connection.link_name])
+    return (
+        f"{settings.CONNHUB_URL}{reverse('admin-api:api-root')}connections/{connection.link_name}"
+    )
 
 
 def page_to_authorize(

@@ -7,7 +7,14 @@ from typing import Any
 from connhub.connections.reports import Report
 from connhub.errors import Refusal
 
-from ...problems import InvalidRequest
+from ...problems import InvalidRequest, Unauthorized
+
+
+class NoAdminToken(Unauthorized):
+    text = (
+        "The call needs a valid admin token: Authorization: Bearer cha_… Check its expiry; it ends "
+        "with its person's account, password and role."
+    )
 
 
 class Forbidden(Refusal):

@@ -17,7 +17,8 @@ from ... import audience, registration, replacing
 from ...availability import audience_of, narrow
 from ...forms import AvailabilityForm, RegisterForm, ReplaceForm
 from ...projects import BY_LINK_NAME
-from ...views.looking_up import administered, visible
+from ...views.looking_up import administered as integration_of
+from ...views.looking_up import visible
 from . import answers, bodies
 from .pages import Cursor, Limit, link
 from .router import router
@@ -84,7 +85,7 @@ class RegisteredOut(Schema):
 )
 def register_connection(request: Call, slug: str, link_name: str):
     """Its flows may use it then, and its members see the exports and imports over it."""
-    integration = administered(request, slug, to="register")
+    integration = integration_of(request, slug, to="register")
     registration.require_by_hand(integration)
     if integration.connections.filter(link_name=link_name, deleted_at=None).exists():
         return Answer(HTTPStatus.OK, {"registered": False})
@@ -99,7 +100,7 @@ def register_connection(request: Call, slug: str, link_name: str):
 @router.delete(f"{IN}/{{slug:link_name}}", response={204: None}, summary="Deregister a connection")
 def deregister_connection(request: Call, slug: str, link_name: str):
     """Saved flows go on using it; new ones can't select it."""
-    integration = administered(request, slug, to="register")
+    integration = integration_of(request, slug, to="register")
     registered = integration.connections.filter(deleted_at=None)
     connection = get_object_or_404(registered, link_name=link_name)
     registration.deregister(integration, connection, by=request.user)
