@@ -47,9 +47,7 @@ def pages(values: Mapping[str, list]) -> Iterator[Page]:
         ):
             remaining = iter(chosen)
             url = "/" + ARGUMENT.sub(lambda match, rest=remaining: str(next(rest)), route)
-            # Calls of an API that share a path have a pattern each.
-            found = resolve(url)
-            if found.func != pattern.callback and found.route.strip("^$") != route:
+            if resolve(url).func != pattern.callback:
                 raise UnknownArgument(f"{route}: {url} leads to another page. Choose other values.")
             yield Page(route, name, url, pattern)
 

@@ -58,6 +58,7 @@ SOMETHING = {
     "connections:remove_sign_in.pk": [NONE],
     "connections:one_bulk_test.pk": [NONE],
     "accounts:revoke_admin_token.pk": [NONE],
+    "api/v1/admin/.pk": [NONE],
     "other_account.pk": [NONE],
     "connections:one_import.pk": [NONE],
     "usage:revoke_key.pk": [NONE],

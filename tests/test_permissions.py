@@ -241,6 +241,7 @@ def things(cast, ada, connection):
         "person_access.public_id": [ines.public_id],
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
+        "api/v1/admin/.pk": [NOTHING],
         "token of the key": [token],
         "accounts:revoke_admin_token.pk": [admin_tokens.issue("Nightly", by=ada)[0].pk],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},

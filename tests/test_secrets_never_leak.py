@@ -170,7 +170,9 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
             "connections:delete_view.public_id": [
                 ada.saved_views.create(name="Mine", query="q=b").public_id
             ],
-            "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
+            "connections:one_bulk_test.pk": [run := plant_bulk_test(ada).pk],
+            "api/v1/admin/.pk": [run],
+            "api/v1/admin/.public_id": [bob.public_id],
         }
     )
 
