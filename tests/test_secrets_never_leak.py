@@ -144,6 +144,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     roles.grant(made["api_key"].service, ada, by=ada)
     of_login_users = {
         "profile/sign-ins/.link_name": [own.link_name],
+        "api/v1/admin/connections/<slug:link_name>/sign-ins.link_name": [own.link_name],
         "connections:sign_ins.link_name": [own.link_name],
         "connections:remove_sign_in.link_name": [own.link_name],
         "connections:remove_sign_in.pk": [own.credentials.get().pk],
