@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from django import forms
@@ -97,6 +97,21 @@ class EndDateField(forms.DateField):
         if day.year > LAST_YEAR:
             raise forms.ValidationError(f"Give a year up to {LAST_YEAR}.")
         return make_aware(datetime.combine(day, LAST_MINUTE))
+
+
+class LifetimeForm(forms.Form):
+    """How long a new key or token is good for."""
+
+    days = forms.TypedChoiceField(
+        label="Expires",
+        coerce=int,
+        choices=[(30, "In 30 days"), (90, "In 90 days"), (365, "In a year")],
+        initial=365,
+    )
+
+    @property
+    def expires_in(self) -> timedelta:
+        return timedelta(days=self.cleaned_data["days"])
 
 
 SHAPES = (

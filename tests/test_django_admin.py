@@ -11,8 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from connhub import admin_site
-from connhub.accounts import environments
-from connhub.accounts.models import Invitation, RecoveryCode, SecondFactor, Session, Team
+from connhub.accounts import admin_tokens, environments
+from connhub.accounts.models import (
+    AdminToken,
+    Invitation,
+    RecoveryCode,
+    SecondFactor,
+    Session,
+    Team,
+)
 from connhub.audit.models import Event
 from connhub.connections.models import Status
 from connhub.services.models import OAuthApp
@@ -61,6 +68,7 @@ def fill(ada, integration, number: int) -> None:
         email=f"new{number}@acme.example", role="member", digest=f"{number:064}",
         invited_by=ada, expires_at=timezone.now(),
     )  # fmt: skip
+    admin_tokens.issue(f"token {number}", by=ada)
     team = Team.objects.create(name=f"Team {number}")
     for thing in (made, made.service, integration):
         roles.grant(thing, team, by=ada)
@@ -80,8 +88,8 @@ def fill(ada, integration, number: int) -> None:
 
 def test_everything_that_people_ask_about_is_there():
     assert OURS == [
-        "accounts.environment", "accounts.invitation", "accounts.secondfactor",
-        "accounts.session", "accounts.team", "accounts.user", "audit.event",
+        "accounts.admintoken", "accounts.environment", "accounts.invitation",
+        "accounts.secondfactor", "accounts.session", "accounts.team", "accounts.user", "audit.event",
         "connections.connection", "connections.connectionteamgrant",
         "connections.connectionusergrant", "connections.credential", "services.oauthapp",
         "services.service", "services.serviceteamgrant", "services.serviceusergrant",
@@ -224,6 +232,7 @@ def test_an_owner_is_typed_and_the_other_filters_stay(looking, ada):
     ("model", "hidden"),
     [
         ("accounts.user", "password__startswith"), ("accounts.invitation", "digest__startswith"),
+        ("accounts.admintoken", "digest__startswith"),
         ("accounts.session", "session_key__startswith"), ("accounts.secondfactor", "seed__gt"),
         ("connections.credential", "payload__startswith"),
         ("usage.integrationkey", "digest__startswith"), ("audit.event", "mac__startswith"),
@@ -238,6 +247,7 @@ def test_nothing_is_filtered_by_what_is_not_shown(looking, model, hidden):
 def test_no_session_key_and_no_hash_is_shown(looking, ada, integration):
     fill(ada, integration, 1)
     hidden = [*Session.objects.values_list("pk", flat=True), f"{1:064}"]
+    hidden += AdminToken.objects.values_list("digest", flat=True)
 
     pages = [looking.get(url(model, "changelist")).text for model in OURS]
     factor = SecondFactor.objects.get()

@@ -42,6 +42,7 @@ MAY_REACH = {
         "redis",
     },  # of egress
     "connhub.usage.revision": {"psycopg", "create_connection"},  # ConnHub's own database
+    "connhub.usage.rates.in_redis": {"redis"},  # ConnHub's own Redis
     "connhub.supervise": {"socket", "create_connection"},  # its own port
     "connhub.demo": {"http.server"},  # the provider beside a copy full of sample data
 }
@@ -172,7 +173,7 @@ def test_an_import_the_wrong_way_is_found(module, source):
         ("connhub.connections.auth.base", "from ..models import Connection"),
         ("connhub.usage.views.keys", "from connhub import errors"),
         ("connhub.logs", "from connhub.audit.context import current"),
-        ("connhub.urls", "from connhub.usage.api import api"),
+        ("connhub.urls", "from connhub.usage.api.runtime import api"),
     ],
 )
 def test_an_import_the_right_way_is_not(module, source):

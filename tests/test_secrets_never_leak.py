@@ -16,7 +16,7 @@ from django.forms import PasswordInput
 from django.test import Client
 from django.utils import timezone
 
-from connhub.accounts import environments, invitations
+from connhub.accounts import admin_tokens, environments, invitations
 from connhub.accounts.models import Invitation, SecondFactor, Team, User
 from connhub.audit.context import NOWHERE
 from connhub.audit.models import Event
@@ -133,6 +133,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     pending.grant.put(granted | {"renewable": False})
     pending.save()
     integration.memberships.create(user=bob)
+    admin_tokens.issue("pipeline", by=bob)
     plant_second_factor(ada)
     url = invitations.invite("new@acme.example", role="member", by=root)
     of_shared = plant_shares(made["bearer"], bob, by=ada)
@@ -159,6 +160,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
             "people/.public_id": [bob.public_id],
             "other_account.pk": [pending.pk],
             "sequence": [1],
+            "code": ["unauthorized"],
             "format": ["csv"],
             "connections:one_import.pk": [plant_import(ada).pk],
             **plant_connect_links([made["oauth2_code"], made["api_key"]], ada),
@@ -268,6 +270,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
     rows = {
         "accounts/user": member.pk,
         "accounts/environment": environments.lowest().pk,
+        "accounts/admintoken": member.admin_tokens.get().pk,
         "accounts/invitation": Invitation.objects.first().pk,
         "accounts/secondfactor": SecondFactor.objects.first().pk,
         "accounts/session": "none",
@@ -302,6 +305,7 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "flows/.slug": ["alone"],
         "usage:remove_member.public_id": [member.public_id],
         "person_access.public_id": [member.public_id],
+        "accounts:revoke_admin_token.pk": [member.admin_tokens.get().pk],
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
         "integrations/.key": [integration.slug],

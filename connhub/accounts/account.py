@@ -6,7 +6,8 @@ from connhub.audit.log import record
 from connhub.errors import Refusal
 
 from . import second_factor
-from .models import Account, Session, User
+from .ending import end_tokens
+from .models import Account, AdminToken, Session, User
 from .people import require_now
 
 
@@ -20,6 +21,7 @@ def require_second_factor(required: bool, *, by: User) -> None:
     """Decide whether everybody needs one.
 
     Once they do, whoever has none is signed out, and led to setting one up at the next sign-in.
+    Their admin tokens end.
 
     Raises:
         PermissionDenied: `by` is no super admin.
@@ -36,5 +38,6 @@ def require_second_factor(required: bool, *, by: User) -> None:
     if required:
         without = User.objects.exclude(second_factor__confirmed_at__isnull=False)
         Session.objects.filter(user__in=without).delete()
+        end_tokens(AdminToken.objects.filter(person__in=without), by=by)
     action = "account.second_factor_required" if required else "account.second_factor_optional"
     record(action, by=by, change=False)

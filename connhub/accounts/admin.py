@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from connhub.admin_site import ReadOnlyAdmin
 
-from .models import Environment, Invitation, SecondFactor, Session, Team, User
+from .models import AdminToken, Environment, Invitation, SecondFactor, Session, Team, User
 
 
 @admin.register(User)
@@ -17,6 +17,7 @@ class UserAdmin(ReadOnlyAdmin):
         ("Grants on integrations", "usage_integrationusergrant", "user__id__exact"),
         ("Sessions", "accounts_session", "user__id__exact"),
         ("Second factor", "accounts_secondfactor", "user__id__exact"),
+        ("Admin tokens", "accounts_admintoken", "person__id__exact"),
     ]
 
 
@@ -48,6 +49,24 @@ class SessionAdmin(ReadOnlyAdmin):
 
     def get_object(self, request, object_id, from_field=None):
         return None
+
+
+@admin.register(AdminToken)
+class AdminTokenAdmin(ReadOnlyAdmin):
+    """Without the hash. Each leads to the page where it is revoked."""
+
+    about = (
+        "What programs present to act for somebody; a person's page of admin tokens revokes them"
+    )
+    list_display = ["name", "prefix", "person", "read_only", "expires_at", "revoked_at"]
+    list_filter = ["read_only", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["person"]
+    ordering = ["-issued_at"]
+    search_fields = ["name", "prefix", "person__name", "person__email"]
+    fields = [
+        "name", "prefix", "person", "read_only", "issued_at", "expires_at", "revoked_at",
+        "last_used_at",
+    ]  # fmt: skip
 
 
 @admin.register(SecondFactor)

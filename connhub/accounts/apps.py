@@ -10,9 +10,10 @@ class AccountsConfig(AppConfig):
         from connhub.audit.things import Thing, things
 
         from . import environments, permissions, policies, sessions
-        from .models import Environment, Invitation, Team, User
+        from .models import AdminToken, Environment, Invitation, Team, User
 
         permissions.states[Environment] = policies.state_of
+        permissions.relations[AdminToken] = {permissions.Who.ITS_OWNER: policies.is_owner}
 
         context.audiences["accounts:people"] = lambda request: getattr(
             request.user, "is_super_admin", False
@@ -22,6 +23,11 @@ class AccountsConfig(AppConfig):
         things["user"] = Thing(User.objects.all, ("email", "name"), ["people/<uuid:public_id>/"])
         things["invitation"] = Thing(
             Invitation.objects.all, ("email",), ["people/invitations/<uuid:public_id>/"]
+        )
+        things["admintoken"] = Thing(
+            lambda: AdminToken.objects.select_related("person"),
+            ("prefix", "name"),
+            ["profile/admin-tokens/<uuid:pk>/"],
         )
         things["team"] = Thing(Team.objects.all, ("name",), ["teams/<uuid:public_id>/"])
         things["environment"] = Thing(

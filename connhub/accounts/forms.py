@@ -3,7 +3,7 @@ from django.contrib.auth import forms as auth_forms
 from django.contrib.auth import password_validation
 from django.db.models import Q
 
-from connhub.forms import NO_CONTROLS, SecretField, Switch
+from connhub.forms import NO_CONTROLS, LifetimeForm, SecretField, Switch
 
 from . import notifications, proof, second_factor
 from .environments import EnvironmentNameTaken
@@ -178,6 +178,24 @@ class PasswordForm(auth_forms.PasswordChangeForm):
         if not proof.is_password(self.request, old):
             raise forms.ValidationError("That is not your present password.")
         return old
+
+
+class AdminTokenForm(LifetimeForm):
+    """A new admin token: what for, for how long, and whether it only looks."""
+
+    field_order = ["name", "days", "read_only"]
+    name = forms.CharField(
+        label="Token name",
+        max_length=80,
+        validators=[NO_CONTROLS],
+        help_text="What presents it, so that you know it again: “deployment pipeline”.",
+    )
+    read_only = forms.BooleanField(
+        label="Only looks",
+        required=False,
+        widget=Switch,
+        help_text="A read-only token changes nothing: all but GET is refused.",
+    )
 
 
 class CodeField(forms.CharField):

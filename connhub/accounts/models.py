@@ -258,6 +258,54 @@ class SecondFactor(models.Model):
         return f"Second factor of {self.user}"
 
 
+class AdminTokenQuerySet(models.QuerySet):
+    def usable(self):
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now(), person__is_active=True)
+
+    def visible_to(self, user):
+        """Their own; all of them for a super admin."""
+        return self if user.is_super_admin else self.filter(person=user)
+
+
+class AdminToken(models.Model):
+    """What a program presents to do by API what a person does on pages; only its hash is kept.
+
+    It may do what its person may at the moment of the call; a read-only one just looks.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    person = models.ForeignKey(User, models.CASCADE, related_name="admin_tokens")
+    name = models.CharField(max_length=80)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    read_only = models.BooleanField(default=False)
+    issued_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = AdminTokenQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-issued_at"]
+        default_permissions = ()
+
+    def __str__(self):
+        return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def url_key(self) -> uuid.UUID:
+        return self.id
+
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:admin_tokens_of", args=[self.person.public_id])
+
+    @property
+    def is_usable(self) -> bool:
+        """As long as its person is active, which isn't looked at here."""
+        return self.revoked_at is None and self.expires_at > timezone.now()
+
+
 class RecoveryCode(models.Model):
     """Lets somebody in once without their device; kept as a hash, gone when used."""
 

@@ -11,7 +11,8 @@ from django.dispatch import Signal
 from connhub.audit.log import record
 from connhub.errors import Refusal
 
-from . import mail, second_factor, sessions
+from . import mail, second_factor
+from .ending import end_access
 from .grants import lock_admins
 from .models import Role, User
 from .permissions import require
@@ -53,10 +54,10 @@ def rename(user: User, *, to: str, by: User) -> None:
 
 @transaction.atomic
 def change_password(user: User, *, to: str, by: User, here: str | None = None) -> None:
-    """Set a new password; every session of the person but the one with the key `here` ends."""
+    """Set a new password; admin tokens and sessions end, but for the session with the key `here`."""
     user.set_password(to)
     user.save(update_fields=["password"])
-    sessions.end_all(user, but=here)
+    end_access(user, by=by, but=here)
     record("person.password_changed", by=by, on=user, fields=["password"])
 
 
@@ -70,7 +71,7 @@ def prefer_letters(user: User, *, unwanted: Iterable[str], by: User) -> None:
 
 @transaction.atomic
 def change_role(user: User, *, to: str, by: User) -> None:
-    """Give somebody another role; their sessions end.
+    """Give somebody another role; their sessions and admin tokens end.
 
     Raises:
         PermissionDenied: `by` is no super admin.
@@ -81,7 +82,7 @@ def change_role(user: User, *, to: str, by: User) -> None:
         return
     was, user.role = user.role, to
     user.save(update_fields=["role"])
-    sessions.end_all(user)
+    end_access(user, by=by)
     record("person.role_changed", by=by, on=user, fields=["role"], detail={"was": was, "to": to})
 
 
@@ -111,7 +112,7 @@ def deactivate(user: User, *, by: User) -> None:
     user = _about_to_leave(user, by=by)
     user.is_active = False
     user.save(update_fields=["is_active"])
-    sessions.end_all(user)
+    end_access(user, by=by)
     leaving.send(sender=User, person=user, by=by)
     record("person.deactivated", by=by, on=user)
 
@@ -128,7 +129,7 @@ def delete(user: User, *, by: User) -> None:
 
 @transaction.atomic
 def reset_second_factor(user: User, *, by: User) -> None:
-    """Take somebody's second factor away, end their sessions and write to them.
+    """Take somebody's second factor away, end their sessions and admin tokens, and write to them.
 
     Raises:
         PermissionDenied: `by` is no super admin.
@@ -137,7 +138,7 @@ def reset_second_factor(user: User, *, by: User) -> None:
     by = require_now(by, "account.administer")
     if not second_factor.forget(user):
         raise NothingToReset
-    sessions.end_all(user)
+    end_access(user, by=by)
     record("second_factor.reset", by=by, on=user, change=False)
     context = {"person": user, "by": by, "required": second_factor.is_required()}
     mail.send(user.email, "Your second factor was reset", "accounts/mail/reset_factor.txt", context)

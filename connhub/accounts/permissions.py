@@ -76,6 +76,8 @@ TABLE: dict[str, list[Rule]] = {
     "account.administer": [_SUPER_ADMINS],
     "account.audit": [_SUPER_ADMINS],
     "account.transfer": [_SUPER_ADMINS],
+    "admin_token.issue": [_EVERYBODY],
+    "admin_token.revoke": [Rule(Who.ITS_OWNER | Who.SUPER_ADMIN)],
     "team.change": [_SUPER_ADMINS],
     "environment.change": [_SUPER_ADMINS],
     "environment.connect_in": [Rule(Who.EVERYBODY, of="lowest"), _ADMINS],

@@ -7,6 +7,8 @@ class Context(NamedTuple):
 
     ip: str = ""
     request_id: str = ""
+    # The admin token by which somebody acts, as its name and beginning.
+    admin_token: str = ""
 
 
 NOWHERE = Context()

@@ -32,6 +32,12 @@ class AuditUnavailable(Refusal):
     code = "audit-unavailable"
     text = "This could not be put on record, so it was not done. Try again in a moment."
     status = 503
+    wait_s = 5
+
+
+def changes() -> int:
+    """How many changes are on record: whoever keeps something in memory compares."""
+    return Head.objects.filter(pk=HEAD).values_list("changes", flat=True).first() or 0
 
 
 def record(
@@ -117,6 +123,8 @@ def _event(
     detail: Mapping[str, Any],
 ) -> Event:
     context = current.get()
+    if by and context.admin_token:
+        detail = {**detail, "admin_token": context.admin_token}
     return Event(
         at=timezone.now(),
         actor_type=str(by._meta.model_name) if by else "system",

@@ -27,6 +27,8 @@ SENTENCES = {
     "invitation.refused": "refused the link of an invitation",
     "session.ended": "ended a session of {}",
     "session.others_ended": "ended the other sessions of {}",
+    "admin_token.issued": "issued the admin token {}",
+    "admin_token.revoked": "revoked the admin token {}",
     "second_factor.switched_on": "switched the second factor on",
     "second_factor.switched_off": "switched the second factor off",
     "second_factor.codes_renewed": "made new recovery codes",
@@ -157,6 +159,7 @@ KINDS = {
     "person": "People and sign-in",
     "invitation": "Invitations",
     "session": "Sessions",
+    "admin_token": "Admin tokens",
     "second_factor": "Second factor",
     "team": "Teams",
     "letter": "E-mails",
@@ -212,6 +215,8 @@ def around(action: str, outcome: str, detail: dict) -> tuple[str, str, str]:
     ) + _ending(action, outcome, words)
     if detail.get("rotation") == "ended":
         after += ", which ended a rotation"
+    if "admin_token" in detail:
+        after += f", by the admin token {detail['admin_token']}"
     if "said" in detail:
         after += f": {detail['said']}"
     return before, slot, after

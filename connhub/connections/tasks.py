@@ -36,13 +36,13 @@ def destroy_old_values() -> None:
 
 
 @db_task()
-def apply_import(pk: str, run: int, ip: str, request_id: str) -> None:
-    """Apply an import that somebody started from this address with this request."""
-    imports.run(pk, run, Context(ip, request_id))
+def apply_import(pk: str, run: int, *context: str) -> None:
+    """Apply an import that somebody started in this context."""
+    imports.run(pk, run, Context(*context))
 
 
 def enqueue_import(pk: str, run: int, context: Context) -> None:
-    apply_import(pk, run, context.ip, context.request_id)
+    apply_import(pk, run, *context)
 
 
 @db_periodic_task(crontab(minute="*/5"))
@@ -52,13 +52,13 @@ def forget_expired_imports() -> None:
 
 
 @db_task()
-def test_next(pk: str, ip: str, request_id: str) -> None:
-    """Test the next connection of a bulk test that was started from this address."""
-    bulk.test_next(pk, Context(ip, request_id), enqueue=enqueue_bulk_test)
+def test_next(pk: str, *context: str) -> None:
+    """Test the next connection of a bulk test that was started in this context."""
+    bulk.test_next(pk, Context(*context), enqueue=enqueue_bulk_test)
 
 
 def enqueue_bulk_test(pk: str, context: Context) -> None:
-    test_next(pk, context.ip, context.request_id)
+    test_next(pk, *context)
 
 
 @db_periodic_task(crontab(minute="*/5"))

@@ -30,7 +30,7 @@ def make(
     now = timezone.now()
     days, raw = [], []
     for back in range(DAYS):
-        at = now - timedelta(days=back, minutes=chance.randint(1, 240))
+        at = _earlier(now - timedelta(days=back), 4, chance)
         weekend = 0.35 if at.weekday() > 4 else 1
         calls = int(per_day * weekend * chance.uniform(0.7, 1.15) * (1 - back / 60))
         failed = int(calls * failing * chance.uniform(0.2, 1.8))
@@ -46,6 +46,13 @@ def make(
     )
 
 
+def _earlier(at: datetime, most_h: int, chance: random.Random) -> datetime:
+    """A moment of the same day, at most so many hours before."""
+    here = timezone.localtime(at)
+    since_midnight = here - here.replace(hour=0, minute=0, second=0, microsecond=0)
+    return at - min(timedelta(hours=most_h), since_midnight) * chance.random()
+
+
 def _call(
     key: IntegrationKey,
     at: datetime,
@@ -56,7 +63,7 @@ def _call(
     failed = chance.random() < failing
     start = connection.service.test.get("path", "/").partition("?")[0]
     return Call(
-        at=at - timedelta(seconds=chance.randint(0, 3600)),
+        at=_earlier(at, 1, chance),
         connection=connection,
         integration=key.integration,
         environment_id=key.environment_id,

@@ -11,7 +11,9 @@ from connhub.vault import keyring
 
 from .models import IntegrationKey
 from .problems import RateLimited, Unauthorized
-from .rates import Limit
+from .rates import exchanging
+from .rates.counting import read_rate
+from .rates.leases import Leases
 
 TOKEN = re.compile(r"chk_[A-Za-z0-9_-]{43}")
 # Keys that turn out to be none, by address and minute: each costs a query.
@@ -30,14 +32,15 @@ def knows(digest: str) -> bool:
     return digest in _known
 
 
-def take(digest: str, now_s: float) -> None:
-    """Count a call with a key that is known. Raises: RateLimited."""
-    _per_key(settings.PROXY_RATE_KEY).take(digest, now_s)
+def take(digest: str) -> None:
+    """Count a call with a key that is known, for Django. Raises: RateLimited."""
+    exchanging.take(leases(settings.PROXY_RATE_KEY), digest)
 
 
 @cache
-def _per_key(rate: str) -> Limit:
-    return Limit(rate)
+def leases(rate: str) -> Leases:
+    """What this process may let through of each key's calls, by its digest."""
+    return Leases("key", read_rate(rate))
 
 
 def find(digest: str) -> IntegrationKey:

@@ -10,7 +10,7 @@ from django.utils.functional import cached_property
 
 from connhub.accounts.models import User
 from connhub.connections.models import LINK_NAME, Connection
-from connhub.forms import NO_CONTROLS
+from connhub.forms import NO_CONTROLS, LifetimeForm
 
 from . import audience, policies, registration
 from .availability import Audience, audience_of, losing
@@ -141,21 +141,6 @@ class MemberForm(forms.Form):
             raise forms.ValidationError("They are a member already.")
         self.person = person
         return email
-
-
-class LifetimeForm(forms.Form):
-    """How long a new key is good for."""
-
-    days = forms.TypedChoiceField(
-        label="Expires",
-        coerce=int,
-        choices=[(30, "In 30 days"), (90, "In 90 days"), (365, "In a year")],
-        initial=365,
-    )
-
-    @property
-    def expires_in(self) -> timedelta:
-        return timedelta(days=self.cleaned_data["days"])
 
 
 class KeyForm(LifetimeForm):

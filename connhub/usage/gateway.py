@@ -23,7 +23,7 @@ from connhub.connections.calling.headers import require_few, values_of
 from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
 
-from . import callers, credentials, problems, records
+from . import callers, credentials, records, refusing
 from .bodies import Receive
 from .calls.entry import Entry
 from .calls.log import CallLog
@@ -36,7 +36,9 @@ from .problems import (
     Unauthorized,
 )
 from .proxying import BrokenOff, Call, Pools, pass_on
-from .rates import Limit
+from .rates.asking import Asking
+from .rates.counting import read_rate
+from .rates.leases import Leases
 from .revision import Revision
 from .routes import Ready, Route, Routes
 
@@ -82,19 +84,23 @@ class Gateway:
         self.records = records.Recorder(self.threads)
         self.pools = Pools()
         self.calls = CallLog()
-        self.per_connection = Limit(settings.PROXY_RATE_CONNECTION)
+        self.per_key = callers.leases(settings.PROXY_RATE_KEY)
+        self.per_connection = Leases("connection", read_rate(settings.PROXY_RATE_CONNECTION))
+        self.rates = Asking(self.per_key, self.per_connection)
         self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
         self.background: set[asyncio.Task] = set()
         self.random = b""
         self.calls.start()
         self._in_background(self._keep_tidy())
+        self._in_background(self.rates.keep_tidy())
 
     async def close(self) -> None:
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
         await self.pools.close()
+        await self.rates.close()
         await asyncio.to_thread(self.calls.stop)
         await self.revision.close()
         for threads in (self.threads, self.renewals):
@@ -141,7 +147,7 @@ class Gateway:
     async def _serve(self, call: Call, *, is_proxy: bool) -> None:
         require_few(call.headers)
         route = call.route = await self._find(call)
-        self.per_connection.take(route.connection.pk, call.at)
+        await self.rates.take(self.per_connection, route.connection.pk)
         call.flow, call.step, call.user = _caller_of(call)
         self.calls.require_writable()
         if is_proxy:
@@ -157,9 +163,13 @@ class Gateway:
         call.digest = callers.digest_of(token[1].decode("latin-1"))
         if not call.digest:
             raise Unauthorized
-        if callers.knows(call.digest):
-            callers.take(call.digest, call.at)
-        return await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
+        # One that is none costs nobody's limit.
+        if is_known := callers.knows(call.digest):
+            await self.rates.take(self.per_key, call.digest)
+        route = await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
+        if not is_known:
+            await self.rates.take(self.per_key, call.digest)
+        return route
 
     async def _proxy(self, call: Call, route: Route) -> None:
         ready = await self.routes.fresh(route, call.at)
@@ -225,8 +235,11 @@ class Gateway:
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:
         call.status, call.problem = int(refusal.status), refusal.code
-        link_name = call.link_name if call.route else None
-        await problems.answer(call.send, refusal, request_id=call.request_id, link_name=link_name)
+        known = call.route and {
+            "link_name": call.link_name,
+            "integration": call.route.key.integration.slug,
+        }
+        await refusing.answer(call.send, refusal, request_id=call.request_id, **known or {})
 
     def _note(self, call: Call, *, is_proxy: bool) -> None:
         """Put the call into the log, unless it was none or there are too many already."""

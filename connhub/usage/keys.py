@@ -1,7 +1,6 @@
 """Integration keys: what a flow presents to the runtime API."""
 
 import secrets
-import time
 from datetime import timedelta
 
 from django.db import transaction
@@ -138,9 +137,11 @@ def authenticate(token: str) -> IntegrationKey:
     digest = callers.digest_of(token)
     if not digest:
         raise Unauthorized
-    if callers.knows(digest):
-        callers.take(digest, time.time())
+    if is_known := callers.knows(digest):
+        callers.take(digest)
     key = callers.find(digest)
+    if not is_known:
+        callers.take(digest)
     _note_use(key)
     return key
 

@@ -16,6 +16,7 @@ from .calls.models import Call as Call
 from .calls.models import CallDay as CallDay
 from .calls.models import CallStep as CallStep
 from .calls.models import CallTally as CallTally
+from .rates.models import RateCount as RateCount
 
 
 class Project(models.Model):

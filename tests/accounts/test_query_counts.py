@@ -105,14 +105,16 @@ BEFORE = {
     Scene.deactivate_one_of_two_super_admins: [Scene.make_a_super_admin],
     Scene.deactivate_one_who_signed_in_to_a_connection: [Scene._sign_in],
 }
-# A sign-in that ends is taken away and put on record too. What is deleted has to be looked for in
+# Whether there are admin tokens to end is one query more. A sign-in that ends is taken away and put on record too. What is deleted has to be looked for in
 # every table that points at it: for a team and for an environment there are seven of these, for a
 # person over thirty.
 MORE = {
-    Scene.deactivate_one_who_signed_in_to_a_connection: 15,
+    Scene.deactivate: 12,
+    Scene.deactivate_one_of_two_super_admins: 12,
+    Scene.deactivate_one_who_signed_in_to_a_connection: 16,
     Scene.delete_a_team: 16,
     Scene.remove_an_environment: 13,
-    Scene.delete_a_person: 46,
+    Scene.delete_a_person: 47,
 }
 
 

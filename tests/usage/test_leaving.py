@@ -11,7 +11,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from connhub.accounts import environments
+from connhub.accounts import admin_tokens, environments
 from connhub.accounts.models import Environment, Team
 from connhub.audit.models import Event
 from connhub.connections import editing, login_users, reauthorizing, rotation
@@ -80,6 +80,7 @@ def test_the_page_shows_each_kind_of_what_is_left(
     signed_in, page, connection, ledger, own_keys, key, ada
 ):
     making.make(ledger, by=ada)
+    admin_tokens.issue("pipeline", by=ada)
     flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
     Team.objects.create(name="Data").user_set.add(ada)
     CallDay.objects.create(
@@ -102,6 +103,7 @@ def test_the_page_shows_each_kind_of_what_is_left(
         "connected": ["Billing", "Ledger"],
         "sign_ins": ["Own keys"],
         "keys": ["nightly"],
+        "admin_tokens": ["pipeline"],
     }
     assert "Administered alone 1" in text_of(first)
     assert "In 1 team: Data" in text_of(first)
@@ -438,3 +440,15 @@ def test_deactivating_lists_what_is_left_and_is_refused_while_something_would_ha
     assert "Deactivate anyway" in text_of(asked)
     assert done.status_code == 303
     assert not ada.is_active
+
+
+def test_their_admin_tokens_are_revoked(signed_in, page, ada):
+    token, _ = admin_tokens.issue("pipeline", by=ada)
+
+    asked = act(signed_in, page, f"revoke_tokens:{token.pk}", "admin_tokens")
+    done = act(signed_in, page, "revoke_tokens", "admin_tokens", token, confirmed="1")
+    token.refresh_from_db()
+
+    assert "The very next call with these admin tokens fails" in text_of(asked)
+    assert outcomes(done) == [("Revoked.", True)]
+    assert not token.is_usable

@@ -7,6 +7,12 @@ from .account import (
     settings_page,
     sign_in_rules,
 )
+from .admin_tokens import (
+    admin_tokens,
+    admin_tokens_of,
+    issue_admin_token,
+    revoke_admin_token,
+)
 from .coming_in import (
     forgotten_password,
     invitation,
@@ -46,12 +52,13 @@ from .single_sign_on import failed as sso_failed
 from .single_sign_on import start as sso
 
 __all__ = [
-    "SignIn", "add_environment", "change_role", "confirm_second_factor", "deactivate",
-    "end_other_sessions", "end_session", "environments", "first_run", "forgotten_password",
-    "invitation", "invitation_link", "invite", "letters", "locked_out", "move_environment",
-    "new_password", "password", "people", "person", "profile", "reactivate", "recovery_codes",
-    "remove_environment", "rename_environment", "reset_factor", "reset_link", "reset_password",
+    "SignIn", "add_environment", "admin_tokens", "admin_tokens_of", "change_role",
+    "confirm_second_factor", "deactivate", "end_other_sessions", "end_session", "environments",
+    "first_run", "forgotten_password", "invitation", "invitation_link", "invite",
+    "issue_admin_token", "letters", "locked_out", "move_environment", "new_password", "password",
+    "people", "person", "profile", "reactivate", "recovery_codes", "remove_environment",
+    "rename_environment", "reset_factor", "reset_link", "reset_password", "revoke_admin_token",
     "second_factor", "second_factor_off", "send_invitation", "sessions", "settings_page",
-    "sign_in_code", "sign_in_rules", "sign_out", "sso",
-    "sso_callback", "sso_failed", "withdraw_invitation",
+    "sign_in_code", "sign_in_rules", "sign_out", "sso", "sso_callback", "sso_failed",
+    "withdraw_invitation",
 ]  # fmt: skip

@@ -60,7 +60,7 @@ def password(request):
             request,
             "profile",
             then="accounts:profile",
-            message="Password changed. Other sessions have ended.",
+            message="Password changed. Other sessions and admin tokens have ended.",
         )
     return render(request, "accounts/password.html", {"form": form})
 

@@ -12,6 +12,7 @@ class ApiKey(Method):
     kind = "api_key"
     label = "API key"
     is_personal = True
+    hands_out = ("key_1",)
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return tuple(

@@ -30,6 +30,7 @@ class AwsSigV4(Method):
     """An access key for Amazon's services (and S3-compatible ones)."""
 
     kind = "aws_sigv4"
+    hands_out = ("access_key_id", "secret_access_key")
     label = "AWS Signature"
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:

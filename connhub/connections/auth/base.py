@@ -96,6 +96,7 @@ class Method:
     state_names: tuple[str, ...] = ()  # which parameters of an answer may hold the state
     denies_unnamed = False  # whether a provider may say no without any of them
     is_personal = False  # whether what it asks for may be each login user's own
+    hands_out: tuple[str, ...] = ()  # names that `usable` always has
 
     def is_interactive(self, method: AuthMethod) -> bool:
         """Whether connecting sends the person to the provider."""
@@ -181,6 +182,8 @@ class Method:
 
 class TokenMethod(Method):
     """Base of those that put an access token into every call, by default as RFC 6750 says."""
+
+    hands_out = ("access_token",)
 
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         token, where = values["access_token"], method.config.get("apply", BEARER)

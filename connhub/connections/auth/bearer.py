@@ -9,6 +9,7 @@ class Bearer(Method):
     """A token that the person has from the service, in the Authorization header (RFC 6750)."""
 
     kind = "bearer"
+    hands_out = ("token",)
     label = "Bearer token"
     is_personal = True
 

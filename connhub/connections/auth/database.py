@@ -10,6 +10,7 @@ class Database(Method):
     kind = "database"
     label = "Database"
     is_http = False
+    hands_out = ("dsn",)
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return databases.DRIVERS[method.service.driver].fields

@@ -90,6 +90,7 @@ class OAuth1(Method):
     """
 
     kind = "oauth1"
+    hands_out = ("oauth_token", "oauth_token_secret", "signature_method")
     label = "OAuth 1.0a"
     signs_with_app = True
     state_names = ("oauth_token", "denied")

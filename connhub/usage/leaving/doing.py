@@ -7,7 +7,8 @@ from typing import Any
 
 from django.urls import reverse
 
-from connhub.accounts.models import User
+from connhub.accounts import admin_tokens
+from connhub.accounts.models import AdminToken, User
 from connhub.connections import lifecycle, login_users, reauthorizing, tasks
 from connhub.connections.bulk import Gone, NotYours, UsedLately, attempt
 from connhub.connections.impact import used_lately
@@ -122,15 +123,20 @@ def end(things: Sequence[Credential], *, person: User, by: User) -> list[Outcome
 
 def revoke_keys(things: Sequence[IntegrationKey], *, person: User, by: User) -> list[Outcome]:
     """End each key: the next call with it fails."""
-    return [_revoke_key(key, by) for key in things]
+    return [_ended(key, partial(keys.revoke, key, by=by)) for key in things]
 
 
-def _revoke_key(key: IntegrationKey, by: User) -> Outcome:
+def revoke_tokens(things: Sequence[AdminToken], *, person: User, by: User) -> list[Outcome]:
+    """End each admin token: the next call with it fails."""
+    return [_ended(token, partial(admin_tokens.revoke, token, by=by)) for token in things]
+
+
+def _ended(thing: Any, revoke: Callable[[], None]) -> Outcome:
     try:
-        keys.revoke(key, by=by)
+        revoke()
     except Refusal as refusal:
-        return Outcome(key, False, refusal.text)
-    return Outcome(key, True, "Revoked.")
+        return Outcome(thing, False, refusal.text)
+    return Outcome(thing, True, "Revoked.")
 
 
 def _page(person: User, kind: str) -> str:
@@ -158,6 +164,12 @@ ACTIONS = {
         "Revoke",
         revoke_keys,
         "The very next call with these keys fails. New keys have to take their place.",
+        is_dangerous=True,
+    ),
+    "revoke_tokens": Action(
+        "Revoke",
+        revoke_tokens,
+        "The very next call with these admin tokens fails.",
         is_dangerous=True,
     ),
 }

@@ -10,7 +10,7 @@ from django.db.models import CharField, Q, QuerySet
 from django.db.models.functions import Cast, Lower
 from django.urls import reverse
 
-from connhub.accounts.models import User
+from connhub.accounts.models import AdminToken, User
 from connhub.accounts.people import Left
 from connhub.connections.models import Connection, Credential
 from connhub.paging import Order
@@ -96,6 +96,10 @@ def connected(person: User) -> QuerySet[Credential]:
 def sign_ins(person: User) -> QuerySet[Credential]:
     theirs = Credential.objects.live().filter(user=person, connection__deleted_at=None)
     return _with_tie(theirs)
+
+
+def admin_tokens(person: User) -> QuerySet[AdminToken]:
+    return person.admin_tokens.usable().annotate(tie=Cast("pk", CharField()))
 
 
 def _with_tie(credentials: QuerySet[Credential]) -> QuerySet[Credential]:
@@ -186,6 +190,15 @@ KINDS = {
             IntegrationKey.objects.usable_issued_by,
             Order("name", Lower("name"), "tie"),
             ("revoke_keys",),
+        ),
+        Kind(
+            "admin_tokens",
+            "Admin tokens",
+            ("admin token of theirs", "admin tokens of theirs"),
+            "Programs that present these do what this person may. They end with the account, or now.",
+            admin_tokens,
+            Order("name", Lower("name"), "tie"),
+            ("revoke_tokens",),
         ),
     )
 }

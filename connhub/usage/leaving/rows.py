@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Max
 from django.urls import reverse
 
-from connhub.accounts.models import User
+from connhub.accounts.models import AdminToken, User
 from connhub.connections import reauthorizing
 from connhub.connections.listing import Use, uses
 from connhub.connections.models import Connection, Credential
@@ -147,6 +147,22 @@ def _keys(found: list[IntegrationKey], person: User, viewer: User) -> list[Row]:
     ]
 
 
+def _admin_tokens(found: list[AdminToken], person: User, viewer: User) -> list[Row]:
+    url = reverse("accounts:admin_tokens_of", args=[person.public_id])
+    return [
+        Row(
+            str(each.pk),
+            each.name,
+            url,
+            f"{each.prefix}…",
+            "only looks" if each.read_only else "looks and changes",
+            each.issued_at,
+            each.last_used_at,
+        )
+        for each in found
+    ]
+
+
 _of_kind: dict[str, Any] = {
     "services": _services,
     "integrations": _integrations,
@@ -154,6 +170,7 @@ _of_kind: dict[str, Any] = {
     "connected": _connected,
     "sign_ins": _credentials,
     "keys": _keys,
+    "admin_tokens": _admin_tokens,
 }
 
 
