@@ -335,6 +335,7 @@ DEMANDED = {
     "connection_availability": "connection.make_available",
     "connections:summary": "connection.see",
     "connections:guide": "connection.see",
+    "connections:try_call": "connection.try",
     "connections:activity": "connection.see",
     "connections:edit": "connection.edit",
     "connections:rename": "connection.rename",

@@ -12,6 +12,7 @@ Values = Mapping[str, str]
 Pairs = Sequence[tuple[str, str]]
 Sign = Callable[[str, str, Pairs, bytes], Pairs]
 
+PLACES = {"header": "header", "query": "query parameter", "form": "form field"}
 BEARER = {"in": "header", "name": "Authorization", "prefix": "Bearer "}
 
 
@@ -165,6 +166,10 @@ class Method:
         """What to add to a call, given the parameters and opened secrets."""
         return Injection()
 
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        """What `apply` adds to a call, in words and without any value."""
+        return ()
+
     def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
         """The first value that can't be stored: its name, and why in one sentence."""
         return None
@@ -186,6 +191,10 @@ class TokenMethod(Method):
         if where["in"] == "query":
             return Injection(query=place, secrets=(token,))
         return Injection(headers=place, secrets=(token,))
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        where = method.config.get("apply", BEARER)
+        return (f"the access token in the {PLACES[where['in']]} {where['name']}",)
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         return {"access_token": values["access_token"]}

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from connhub.services.models import AuthMethod
 
 from .base import Field, Injection, Method, Values
@@ -15,6 +17,9 @@ class Bearer(Method):
         config = method.config
         label = config.get("token_label") or "Token"
         return (Field("token", label, help=config.get("help", ""), secret=True),)
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return ("the token in the header Authorization (Bearer)",)
 
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         token = values["token"]

@@ -174,6 +174,9 @@ class OAuth1(Method):
             sign=Signer.of(method.config, values), secrets=tuple(filter(None, secrets))
         )
 
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return ("an OAuth 1.0a signature in the header Authorization",)
+
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """All that it takes to sign; an OAuth app's secret is missing if others share the app."""
         known = {
