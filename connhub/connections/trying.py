@@ -22,6 +22,7 @@ from connhub.egress.http import (
 )
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
+from connhub.services.limits import Limits
 from connhub.services.models import Operation, Service
 from connhub.services.operations import FORM, VARIABLE
 from connhub.sharing import roles
@@ -30,6 +31,7 @@ from .access import Access, AddressIncomplete
 from .auth import METHODS
 from .auth.base import Injection
 from .calling.injection import Injector
+from .calling.limits import require_allowed
 from .calling.paths import Base, require_canonical, require_query
 from .calling.redaction import Redactor
 from .calling.refusals import FormNeeded
@@ -140,6 +142,7 @@ def send(
         PermissionDenied: `by` is no admin of the connection.
         ActsForUsers: the connection has no credential of its own.
         BadPath, FormNeeded: what was filled in can't be sent.
+        MethodNotAllowed, PathNotAllowed: the service is limited to others.
         NotAnswered, TooManyTests: it was sent to no avail, or not at all.
         Refusal: the connection can't be used as it stands.
     """
@@ -172,6 +175,7 @@ def _request(operation: Operation, given: Given, base: Base, injector: Injector)
     path = VARIABLE.sub(lambda match: quote(given.path.get(match[1], ""), safe=""), operation.path)
     path = path.removeprefix("/")
     require_canonical(path.encode())
+    require_allowed(Limits.of(operation.service), operation.method, path)
     query = urlencode(given.query, quote_via=quote)
     require_query(query.encode())
     body, body_type = given.body.encode(), operation.body_type

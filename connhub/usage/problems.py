@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.urls import reverse
 
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 from connhub.middleware import headers_of_every_answer
 
@@ -90,16 +91,6 @@ class RateLimited(Refusal):
 
     def __init__(self, wait_s: int) -> None:
         self.wait_s = wait_s
-        super().__init__()
-
-
-class MethodNotAllowed(Refusal):
-    code = "method-not-allowed"
-    text = "ConnHub does not pass this method on."
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-
-    def __init__(self, allowed: str) -> None:
-        self.allowed = allowed
         super().__init__()
 
 

@@ -12,12 +12,12 @@ from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 
 from ..problems import (
     InternalError,
     InvalidRequest,
-    MethodNotAllowed,
     NotFound,
     RequestTooLarge,
     document,
