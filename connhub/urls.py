@@ -26,6 +26,8 @@ from connhub.usage.views import (
     leaving_act,
     own_access,
     person_access,
+    problem,
+    problems,
     replace,
     usage,
 )
@@ -73,6 +75,8 @@ urlpatterns = [
     path("profile/sign-ins/<slug:link_name>/remove/", remove_sign_in, name="remove_sign_in"),
     path("audit/", include("connhub.audit.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/problems/", problems, name="problems"),
+    path("api/v1/problems/<slug:code>", problem, name="problem"),
     path("api/v1/", api.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -11,7 +11,7 @@ from django.urls import reverse
 from connhub.accounts.models import User
 from connhub.asgi import application
 from connhub.middleware import StaleForm, headers_of_every_answer
-from connhub.usage import problems
+from connhub.usage import problems, refusing
 from tests.every_url import UnknownArgument, pages, patterns
 from tests.factories import PASSWORD
 
@@ -19,7 +19,8 @@ OPEN = {
     "accounts:forgotten_password", "accounts:invitation", "accounts:invitation_link",
     "accounts:new_password", "accounts:reset_link", "accounts:setup", "accounts:sign_in",
     "accounts:sign_in_code", "accounts:sso", "accounts:sso_callback", "accounts:sso_failed",
-    "admin:login", "connect_link", "healthz", "oauth_callback", "open_connect_link", "readyz",
+    "admin:login", "connect_link", "healthz", "oauth_callback", "open_connect_link", "problem",
+    "problems", "readyz",
 }  # fmt: skip
 # These ask for an integration key instead; the page about them is for people.
 PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")} - {"api-1:openapi-view"}
@@ -44,6 +45,7 @@ SOMETHING = {
     ".pk": ["1"],
     "pk": ["1"],
     "key": ["billing"],
+    "code": ["unauthorized"],
     "person": [NONE],
     "public_id": [NONE],
     "link_token": ["chl_something"],
@@ -196,7 +198,7 @@ def answers_of_no_view(https):
         raise TimeoutError
 
     def answers():
-        asyncio.run(problems.answer(send, problems.Unauthorized(), request_id="0"))
+        asyncio.run(refusing.answer(send, problems.Unauthorized(), request_id="0"))
         scope = {"type": "http", "raw_path": b"/sign-in/", "headers": []}
         asyncio.run(application(scope, stop, send))
         starts = [message["headers"] for message in sent if message["type"].endswith(".start")]

@@ -160,6 +160,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
             "people/.public_id": [bob.public_id],
             "other_account.pk": [pending.pk],
             "sequence": [1],
+            "code": ["unauthorized"],
             "format": ["csv"],
             "connections:one_import.pk": [plant_import(ada).pk],
             **plant_connect_links([made["oauth2_code"], made["api_key"]], ada),

@@ -91,6 +91,8 @@ SENTENCES = {
     "connection.reconnect_needed": "found that {} lost its authorization",
     "connection.tested": "tested {}",
     "connection.operation_tried": "tried an operation of {}",
+    "connection.call_tried": "tried a call over {}",
+    "connection.try_ended": "saw what came of a call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",

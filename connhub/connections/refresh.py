@@ -51,6 +51,7 @@ class RenewalFailed(Refusal):
     code = "renewal-failed"
     text = "The access token has expired and the service did not renew it just now. Try again soon."
     status = 503
+    wait_s = 5
 
 
 def needs_renewal(credential: Credential) -> bool:

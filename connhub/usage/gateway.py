@@ -24,7 +24,7 @@ from connhub.connections.calling.headers import require_few, values_of
 from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
 
-from . import callers, credentials, problems, records
+from . import callers, credentials, records, refusing
 from .bodies import Receive
 from .calls.entry import Entry
 from .calls.log import CallLog
@@ -246,8 +246,11 @@ class Gateway:
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:
         call.status, call.problem = int(refusal.status), refusal.code
-        link_name = call.link_name if call.route else None
-        await problems.answer(call.send, refusal, request_id=call.request_id, link_name=link_name)
+        known = call.route and {
+            "link_name": call.link_name,
+            "integration": call.route.key.integration.slug,
+        }
+        await refusing.answer(call.send, refusal, request_id=call.request_id, **known or {})
 
     def _note(self, call: Call, *, is_proxy: bool) -> None:
         """Put the call into the log, unless it was none or there are too many already."""

@@ -221,11 +221,10 @@ def look_up(digest: str, link_name: str, email: str, before: Route | None) -> Ro
     """
     key = callers.find(digest)
     connection = _connection(key.integration, link_name)
+    missing = NotUsable(key.integration.slug)
     if connection is None:
-        raise NotUsable
-    route = Route(
-        (digest, link_name, email), key, key.expires_at.timestamp(), connection, NotUsable()
-    )
+        raise missing
+    route = Route((digest, link_name, email), key, key.expires_at.timestamp(), connection, missing)
     try:
         if connection.login_user:
             route.user = acting.login_user(connection, key, email)

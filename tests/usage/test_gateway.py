@@ -219,7 +219,7 @@ def test_next_call_says_what_stands_in_the_way_and_where_to_mend_it(
 
     assert [problem(answer) for answer in answers] == [(409, code)] * 2
     for answer in answers:
-        assert answer.json()["connection"].startswith(f"{flow.server.url}/connections/crm/")
+        assert answer.json()["mend_url"].startswith(f"{flow.server.url}/connections/crm/")
         assert answer.headers["X-ConnHub-Problem"] == code
 
 

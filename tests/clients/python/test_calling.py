@@ -145,11 +145,11 @@ def misplaced(made, ada):
 
 
 STATES = {
-    revoked: (errors.ConnectionRevoked, "/connections/revoked/"),
+    revoked: (errors.ConnectionRevoked, "/connections/revoked/reconnect/"),
     lost: (errors.ReconnectNeeded, "/connections/lost/authorize/"),
     disabled: (errors.ConnectionDisabled, "/connections/disabled/"),
     personal: (errors.AuthorizeAsUser, "/profile/sign-ins/personal/"),
-    misplaced: (errors.AddressIncomplete, "/connections/misplaced/"),
+    misplaced: (errors.AddressIncomplete, "/connections/misplaced/edit/"),
 }
 
 
