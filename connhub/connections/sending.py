@@ -54,6 +54,7 @@ class TooManyTries(Refusal):
     code = "too-many-tries"
     text = f"You made {MOST_A_MINUTE} calls in this minute. Wait until it is over."
     status = 429
+    wait_s = throttle.MINUTE_S
 
 
 @dataclass(frozen=True, slots=True)

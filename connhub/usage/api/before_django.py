@@ -10,6 +10,7 @@ from connhub.connections.calling.refusals import (
     BadPath,
     FormNeeded,
     HeadersTooLarge,
+    MethodNotAllowed,
     PathNotAllowed,
 )
 from connhub.connections.models import LINK_NAME
@@ -80,7 +81,15 @@ CONNECTION_FAILS = (
     *(access.AppMissing, access.AddressIncomplete),
 )
 CALL_FAILS = (
-    *(problems.NotHTTP, BadPath, PathNotAllowed, FormNeeded, Unsignable, PlaintextNeedsHTTPS),
+    *(
+        problems.NotHTTP,
+        BadPath,
+        MethodNotAllowed,
+        PathNotAllowed,
+        FormNeeded,
+        Unsignable,
+        PlaintextNeedsHTTPS,
+    ),
     *(problems.RequestTooLarge, problems.RequestIncomplete),
     *(problems.UpstreamUnreachable, problems.UpstreamTimeout, problems.UpstreamMalformed),
     problems.AnswerTooLarge,
