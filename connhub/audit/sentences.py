@@ -231,6 +231,8 @@ def _with_names(part: str, detail: dict) -> str:
 
 def _told(detail: dict) -> str:
     facts = [str(detail[name]) for name in TOLD if detail.get(name)]
+    if "times" in detail:
+        facts.append(f"{detail['times']} times")
     if "took_ms" in detail:
         facts.append(f"{detail['took_ms']} ms")
     return f" ({', '.join(facts)})" if facts else ""

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter, time
@@ -47,7 +48,7 @@ BEARER = re.compile(rb"bearer +(\S+)", re.IGNORECASE)
 FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
 USER = b"x-connhub-user"
 LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, USER: 254}
-# At most so often for each connection: renewals that a 401 asks for, records of redactions.
+# At most so often for each connection: renewals that a 401 asks for, records of the same again.
 RARELY_S = 60
 log = logging.getLogger("connhub.usage.gateway")
 
@@ -89,6 +90,7 @@ class Gateway:
         self.rates = Asking(self.per_key, self.per_connection)
         self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
+        self.untold: Counter[Hashable] = Counter()
         self.background: set[asyncio.Task] = set()
         self.random = b""
         self.calls.start()
@@ -189,16 +191,25 @@ class Gateway:
         try:
             credentials.require_allowed(call, route)
         except CredentialsNotAllowed:
-            await self._record_read(route, outcome="denied")
+            await self._record_refused_read(route, call.at)
             raise
         ready = await self.routes.fresh(route, call.at)
         await self._record_read(route)
         await credentials.hand_out(call, route, ready)
 
-    async def _record_read(self, route: Route, **details: str) -> None:
+    async def _record_read(self, route: Route, **more: Any) -> None:
         await self.records.write(
-            records.credential_read, route.key, route.connection, route.user, **details
+            records.credential_read, route.key, route.connection, route.user, **more
         )
+
+    async def _record_refused_read(self, route: Route, now: float) -> None:
+        """The first in a minute; the others are counted in the next record."""
+        whose = (route.key.pk, route.connection.pk)
+        if self._is_due("refused read", whose, now):
+            times = self.untold.pop(whose, 0) + 1
+            await self._record_read(route, outcome="denied", times=times)
+        else:
+            self.untold[whose] += 1
 
     def _renew_after_refusal(self, ready: Ready, now: float) -> None:
         """Later calls get a new token: the service may have ended this one before its time."""

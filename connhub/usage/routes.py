@@ -22,6 +22,7 @@ from connhub.connections.refresh import MARGIN, POLL_S, ensure_fresh
 from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
+from connhub.services.limits import Limits
 
 from . import acting, callers
 from .models import Integration, IntegrationKey
@@ -45,6 +46,7 @@ class Ready:
     access: Access
     injector: Injector
     base: Base | None  # None for what isn't called over HTTP
+    limits: Limits
     facts: tuple
     renew_at: float  # seconds since 1970; infinite if it never has to be
     expires_at: float
@@ -260,6 +262,7 @@ def _make_ready(
         access=access,
         injector=Injector(access.injection),
         base=base,
+        limits=Limits.of(connection.service),
         facts=facts,
         renew_at=expires_at - MARGIN.total_seconds() if renewable else float("inf"),
         expires_at=expires_at,
