@@ -48,6 +48,7 @@ CALLS = {
 }  # fmt: skip
 VIEWS = "It changes only what one's own pages look like."
 IN_PERSON = "It belongs to a sign-in at the service, which a person makes in a browser."
+TRIED = "It changes nothing here. Programs call services over the runtime API's proxy."
 NOT_CONNECTIONS = "It is about something else than connections."
 WITHOUT = {
     "connections:saved_views": VIEWS,
@@ -57,7 +58,8 @@ WITHOUT = {
     "made on the page, or by the command export_connections.",
     "connections:import": "Made on the page, where its preview is looked at, or by a command.",
     "connections:one_import": "Made on the page, where its preview is looked at, or by a command.",
-    "connections:try_operation": "Flows call operations over the runtime API's proxy.",
+    "connections:try_operation": TRIED,
+    "connections:try_call": TRIED,
     "connections:try_service": NOT_CONNECTIONS,
     "other_account": IN_PERSON,
     "connect_link": IN_PERSON,
