@@ -244,6 +244,9 @@ CONNHUB_OWN_ENDPOINTS = [
 
 PROXY_MAX_REQUEST = read_number("CONNHUB_PROXY_MAX_REQUEST", 10 * 2**20)
 PROXY_MAX_RESPONSE = read_number("CONNHUB_PROXY_MAX_RESPONSE", 100 * 2**20)
+PROXY_CONNECT_S = read_number("CONNHUB_PROXY_CONNECT_S", 5, most=60)
+PROXY_IDLE_S = read_number("CONNHUB_PROXY_IDLE_S", 30, most=600)
+PROXY_TOTAL_S = read_number("CONNHUB_PROXY_TOTAL_S", 60, most=3600)
 PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
 PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
 # Days that calls are kept, and that their sums by day are.
