@@ -249,6 +249,7 @@ PROXY_IDLE_S = read_number("CONNHUB_PROXY_IDLE_S", 30, most=600)
 PROXY_TOTAL_S = read_number("CONNHUB_PROXY_TOTAL_S", 60, most=3600)
 PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
 PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
+ADMIN_RATE_TOKEN = read_rate("CONNHUB_RATE_PER_ADMIN_TOKEN", "600/minute")
 # Days that calls are kept, and that their sums by day are.
 CALLS_KEPT_DAYS = read_number("CONNHUB_CALLS_KEPT_DAYS", 30, most=3650)
 CALL_DAYS_KEPT = read_number("CONNHUB_CALL_DAYS_KEPT", 400, most=3650)

@@ -29,6 +29,7 @@ SENTENCES = {
     "session.others_ended": "ended the other sessions of {}",
     "admin_token.issued": "issued the admin token {}",
     "admin_token.revoked": "revoked the admin token {}",
+    "admin_token.refused": "refused calls with an unknown admin token",
     "second_factor.switched_on": "switched the second factor on",
     "second_factor.switched_off": "switched the second factor off",
     "second_factor.codes_renewed": "made new recovery codes",

@@ -85,7 +85,7 @@ class Gateway:
         self.records = records.Recorder(self.threads)
         self.pools = Pools()
         self.calls = CallLog()
-        self.per_key = callers.leases(settings.PROXY_RATE_KEY)
+        self.per_key = callers.with_keys.leases
         self.per_connection = Leases("connection", read_rate(settings.PROXY_RATE_CONNECTION))
         self.rates = Asking(self.per_key, self.per_connection)
         self.used: set[tuple[Any, int, int | None]] = set()
@@ -162,11 +162,11 @@ class Gateway:
         token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
         if token is None or len(values_of(call.headers, b"authorization")) > 1:
             raise Unauthorized
-        call.digest = callers.digest_of(token[1].decode("latin-1"))
+        call.digest = callers.with_keys.digest_of(token[1].decode("latin-1"))
         if not call.digest:
             raise Unauthorized
         # One that is none costs nobody's limit.
-        if is_known := callers.knows(call.digest):
+        if is_known := callers.with_keys.knows(call.digest):
             await self.rates.take(self.per_key, call.digest)
         route = await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
         if not is_known:
@@ -229,7 +229,7 @@ class Gateway:
         """Of the same calls only the first in a minute even asks whether it is on record."""
         if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
             return
-        known = callers.knows(call.digest)
+        known = callers.with_keys.knows(call.digest)
         whose = (call.digest, call.link_name) if known else (ip, "")
         if self._is_due("denial", whose, call.at):
             work = self.records.write(

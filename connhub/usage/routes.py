@@ -216,10 +216,10 @@ def look_up(digest: str, link_name: str, email: str, before: Route | None) -> Ro
     """The route as the database has it; what `before` opened is kept if its rows are the same.
 
     Raises:
-        Unauthorized, RateLimited: as `callers.find` says.
+        Unauthorized, RateLimited: as `callers.with_keys.find` says.
         NotUsable: there is no such connection, or none for this key.
     """
-    key = callers.find(digest)
+    key = callers.with_keys.find(digest)
     connection = _connection(key.integration, link_name)
     missing = NotUsable(key.integration.slug)
     if connection is None:
