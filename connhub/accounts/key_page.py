@@ -130,7 +130,7 @@ def unreadable_of(run: KeyRotation | None) -> list[Unreadable]:
 
 
 def _row(kind: Kind, pk: str) -> models.Model | None:
-    related = [kind.field.of.replace(".", "__")] if kind.field.of else []
+    related = [kind.field.of] if kind.field.of else []
     try:
         return kind.model._base_manager.select_related(*related).filter(pk=pk).first()
     except (ValueError, ValidationError):
@@ -147,7 +147,7 @@ def describe(kind: Kind, row: models.Model) -> Unreadable:
 def thing_of(kind: Kind, row: models.Model) -> models.Model | None:
     """What people know it by: the connection of a credential, say."""
     thing: Any = row
-    for step in kind.field.of.split(".") if kind.field.of else ():
+    for step in kind.field.of.split("__") if kind.field.of else ():
         thing = getattr(thing, step, None)
     return thing
 

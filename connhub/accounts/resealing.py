@@ -19,7 +19,7 @@ EXAMPLES = 100
 # Longer than any batch takes; after this, whoever was at it is gone.
 SILENT = timedelta(seconds=20)
 # Values that others keep sealing with another key end it, after so many passes.
-MOST_PASSES, REST_S = 20, 0.2
+MOST_PASSES, REST_S = 20, 0.1
 
 # Sent with `kind` and `row` for what can't be opened, once everything else is done.
 found_unreadable = Signal()
@@ -44,7 +44,7 @@ def is_deserted(run: KeyRotation) -> bool:
 def work(run: KeyRotation, *, for_s: float = inf, tell: Callable[[], None] = lambda: None) -> bool:
     """Go on with it for so long, calling `tell` after each batch; whether it is done.
 
-    Half of the time is left to others. What can't be opened is skipped, and made known when all
+    Half of the time, or 0.1 s after each batch, is left to others. What can't be opened is skipped, and made known when all
     the rest is done.
     """
     until = time.monotonic() + for_s
@@ -69,7 +69,7 @@ def _in_no_hurry(batches: Iterable[Batch]) -> Iterator[Batch]:
     for batch in batches:
         took = time.monotonic() - began
         yield batch
-        time.sleep(took)
+        time.sleep(min(took, REST_S))
         began = time.monotonic()
 
 

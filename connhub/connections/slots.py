@@ -48,7 +48,7 @@ class Rotation(models.Model):
     )
     phase = models.CharField(max_length=4, choices=Phase)
     slot = SealedField(
-        version="slot_version", kind="Next and old secrets", of="credential.connection"
+        version="slot_version", kind="Next and old secrets", of="credential__connection"
     )
     slot_version = models.PositiveIntegerField(default=0)
     # Of the value in the slot: since when it is stored and by whom, and when it is said to end.

@@ -88,7 +88,7 @@ class SealedField(models.BinaryField):
     `version` names the row's integer field that counts the secret's versions; with the table, the
     row's id and the field it is bound into the ciphertext, so the row needs its id before `put`.
     For those who look after keys, `kind` says in the plural what it holds, and `of` is the way to
-    the object whose page shows it, as in `credential.connection`.
+    the object whose page shows it, as in `credential__connection`.
     """
 
     _pyi_private_get_type: Sealed  # type: ignore[assignment]  # what mypy's Django plugin reads
