@@ -21,7 +21,12 @@ def readyz(request):
     """503 while the database can't be asked or the key ring doesn't fit it."""
     checks = {"database": _database_answers(), "keys": _keys_fit()}
     ready = all(checks.values())
-    return JsonResponse({"ready": ready} | checks, status=200 if ready else 503)
+    said = {"ready": ready} | checks
+    return (
+        JsonResponse(said)
+        if ready
+        else JsonResponse(said, status=503, headers={"Retry-After": "5"})
+    )
 
 
 def _database_answers() -> bool:

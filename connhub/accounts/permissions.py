@@ -106,7 +106,7 @@ TABLE: dict[str, list[Rule]] = {
     "connection.export": [_ITS_ADMINS],
     "connection.make_available": [_ITS_ADMINS],
     "connection.replace": [_ITS_ADMINS],
-    "connection.try_operation": [_ITS_ADMINS],
+    "connection.try": [_ITS_ADMINS],
     "connection.send_connect_link": [_ITS_ADMINS],
     "connection.remove_sign_in": [_ITS_ADMINS],
     "connection.see_admins": [_ITS_ADMINS, _SUPER_ADMINS],

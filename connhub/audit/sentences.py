@@ -29,6 +29,7 @@ SENTENCES = {
     "session.others_ended": "ended the other sessions of {}",
     "admin_token.issued": "issued the admin token {}",
     "admin_token.revoked": "revoked the admin token {}",
+    "admin_token.refused": "refused calls with an unknown admin token",
     "second_factor.switched_on": "switched the second factor on",
     "second_factor.switched_off": "switched the second factor off",
     "second_factor.codes_renewed": "made new recovery codes",
@@ -93,6 +94,8 @@ SENTENCES = {
     "connection.secret_readable": "found that the secret of {} can be opened again",
     "connection.tested": "tested {}",
     "connection.operation_tried": "tried an operation of {}",
+    "connection.call_tried": "tried a call over {}",
+    "connection.try_ended": "saw what came of a call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",
@@ -235,6 +238,8 @@ def _with_names(part: str, detail: dict) -> str:
 
 def _told(detail: dict) -> str:
     facts = [str(detail[name]) for name in TOLD if detail.get(name)]
+    if "times" in detail:
+        facts.append(f"{detail['times']} times")
     if "took_ms" in detail:
         facts.append(f"{detail['took_ms']} ms")
     return f" ({', '.join(facts)})" if facts else ""

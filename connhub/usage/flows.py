@@ -1,7 +1,10 @@
 """Saving flows: which steps they have, over which connections, and what that registers."""
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from http import HTTPStatus
 
 from django.db import IntegrityError, transaction
 
@@ -23,6 +26,8 @@ from .selecting import Place, Selection, place_of, select
 RESERVED = ("new", "attach")
 MOST_STEPS = 200
 
+OnlyIf = Callable[[str], bool]
+
 
 class FlowSlugTaken(Refusal):
     code = "flow-slug-taken"
@@ -32,6 +37,18 @@ class FlowSlugTaken(Refusal):
 class FlowGone(Refusal):
     code = "flow-gone"
     text = "This flow was deleted, attached or detached meanwhile. Reload the page."
+
+
+class NoSuchFlow(Refusal):
+    code = "no-such-flow"
+    text = "The key's integration has no flow of this slug. Check the slug."
+    status = HTTPStatus.NOT_FOUND
+
+
+class FlowChanged(Refusal):
+    code = "precondition-failed"
+    text = "The flow is not in the state that the call was meant for. Fetch it again."
+    status = HTTPStatus.PRECONDITION_FAILED
 
 
 class NotSelectable(Refusal):
@@ -75,8 +92,27 @@ def not_reserved(slug: str) -> str:
     return slug
 
 
+def version_of(flow: Flow) -> str:
+    """What tells one state of a flow from any other: its name, its steps and when it was saved."""
+    facts = [flow.name, flow.saved_at.isoformat(), steps_of(flow)]
+    return sha256(json.dumps(facts).encode()).hexdigest()[:32]
+
+
+def steps_of(flow: Flow) -> list[tuple[str, str, str]]:
+    """Name, kind and link name of each, sorted by name."""
+    rows = flow.steps.order_by("name")
+    return list(rows.values_list("name", "kind", "connection__link_name"))
+
+
 @transaction.atomic
-def declare(slug: str, *, name: str, steps: Sequence[DeclaredStep], by: IntegrationKey) -> Saved:
+def declare(
+    slug: str,
+    *,
+    name: str,
+    steps: Sequence[DeclaredStep],
+    by: IntegrationKey,
+    only_if: OnlyIf | None = None,
+) -> Saved:
     """Save a flow of the key's integration with exactly these steps; said twice, it changes nothing.
 
     A connection that the integration may use without registration is registered on the way. One
@@ -84,19 +120,48 @@ def declare(slug: str, *, name: str, steps: Sequence[DeclaredStep], by: Integrat
 
     Raises:
         Unauthorized: the key was revoked meanwhile.
+        FlowChanged: `only_if` says no to its version ("" for a flow that isn't there).
         FlowSlugTaken: the slug belongs to a flow of something else.
         NotRegistered: a step's connection may not be used in the integration.
         NotOfTheApp: nor in the integration app, which registers none.
     """
-    integration = locked(by.integration)
-    if not IntegrationKey.objects.usable().filter(pk=by.pk).exists():
-        raise Unauthorized
+    integration = _locked_for(by)
     flow = Flow.objects.select_for_update(of=("self",), no_key=True).filter(slug=slug).first()
+    if flow is not None and flow.integration_id != integration.pk:
+        raise FlowSlugTaken
+    if only_if is not None and not only_if(version_of(flow) if flow else ""):
+        raise FlowChanged
     if flow is None:
         return _save(_insert(slug, name, integration), name, steps, place_of(integration, by), True)
-    if flow.integration_id != integration.pk:
-        raise FlowSlugTaken
     return _save(flow, name, steps, place_of(integration, by))
+
+
+@transaction.atomic
+def withdraw(slug: str, *, by: IntegrationKey, only_if: OnlyIf | None = None) -> None:
+    """Take a flow of the key's integration away, with its steps.
+
+    Raises:
+        Unauthorized: the key was revoked meanwhile.
+        NoSuchFlow: the integration has no such flow.
+        FlowChanged: `only_if` says no to its version.
+    """
+    integration = _locked_for(by)
+    rows = Flow.objects.select_for_update(of=("self",), no_key=True)
+    flow = rows.filter(slug=slug, integration=integration).first()
+    if flow is None:
+        raise NoSuchFlow
+    if only_if is not None and not only_if(version_of(flow)):
+        raise FlowChanged
+    record("flow.deleted", by=by, on=flow, detail=where(flow, integration))
+    flow.delete()
+
+
+def _locked_for(key: IntegrationKey) -> Integration:
+    """The key's integration, locked. Raises: Unauthorized, if the key has ended meanwhile."""
+    integration = locked(key.integration)
+    if not IntegrationKey.objects.usable().filter(pk=key.pk).exists():
+        raise Unauthorized
+    return integration
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ from .integrations import create, integrations
 from .keys import issue_key, keys, revoke_key, rotate_key
 from .leaving import leaving, leaving_act
 from .members import add_member, members, remove_member
+from .problems import problem, problems
 from .reaching import access, own_access, person_access
 from .replacing import replace
 from .standalone import (
@@ -21,6 +22,6 @@ __all__ = [
     "access", "add_member", "attach_flow", "availability", "calls", "connection_calls", "connection_latency",
     "connections", "create", "delete_flow", "delete_standalone_flow",
     "deregister", "detach_flow", "edit_flow", "edit_standalone_flow", "flow", "flows", "integrations", "issue_key", "keys",
-    "leaving", "leaving_act", "members", "new_flow", "new_standalone_flow", "own_access", "person_access", "register",
+    "leaving", "leaving_act", "members", "new_flow", "new_standalone_flow", "own_access", "person_access", "problem", "problems", "register",
     "remove_member", "replace", "revoke_key", "rotate_key", "standalone_flow", "standalone_flows", "usage",
 ]  # fmt: skip
