@@ -7,12 +7,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from connhub.connections.calling.headers import Raw
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 from connhub.middleware import headers_of_every_answer
 
 from .problems import (
     AuthorizeAsUser,
-    MethodNotAllowed,
     NotUsable,
     RequestIncomplete,
     RequestTooLarge,

@@ -5,7 +5,14 @@ from typing import Any
 from connhub.connections import access
 from connhub.connections.auth import METHODS
 from connhub.connections.auth.oauth1 import PlaintextNeedsHTTPS, Unsignable
-from connhub.connections.calling.refusals import BadHeader, BadPath, FormNeeded, HeadersTooLarge
+from connhub.connections.calling.refusals import (
+    BadHeader,
+    BadPath,
+    FormNeeded,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    PathNotAllowed,
+)
 from connhub.connections.models import LINK_NAME
 from connhub.connections.refresh import RenewalFailed
 
@@ -14,44 +21,52 @@ from .openapi import MARK
 
 SECURITY: list[dict[str, Any]] = [{"IntegrationKeyAuth": []}]
 ANYTHING: dict[str, Any] = {"*/*": {}}
-VISIBLE = r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"
+PRINTABLE = r"^[\x20-\x7e]*$"
 
 
 def _parameter(where: str, name: str, pattern: str, longest: int, about: str) -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern, "maxLength": longest}
+    schema: dict[str, Any] = {"type": "string", "pattern": pattern}
+    if longest:
+        schema["maxLength"] = longest
     required = where == "path"
     return {"in": where, "name": name, "required": required, "description": about, "schema": schema}
 
 
 CONNECTION = _parameter("path", "link_name", LINK_NAME, 50, "The connection's link name.")
+# In clear, what paths.require_canonical lets through once it is encoded.
+LETTER = (
+    r"(?:[^\x00-\x1f\x7f/\\%]"
+    r"|%(?!(?:25)*(?:[01][0-9A-Fa-f]|7[Ff]|2[EeFf]|5[Cc]|[Cc][01])))"
+)
+SEGMENT = rf"(?!\.\.?(?:[/;]|$)){LETTER}+"
 PATH = _parameter(
     "path",
     "path",
-    r"^[A-Za-z0-9_~-]+(/[A-Za-z0-9_~-]+)*$",
-    2000,
-    "What follows the service's base URL, slashes and all; without it the base URL is called."
-    " Of what the pattern doesn't show, whatever RFC 3986 allows passes through too, but for dot"
-    " segments, empty segments and encoded slashes.",
+    rf"^{SEGMENT}(?:/{SEGMENT})*/?$",
+    0,
+    "What follows the service's base URL, its slashes not encoded; without it and the slash before"
+    " it, the base URL itself is called. Dot segments, empty segments, backslashes and control"
+    " characters are refused, however often they are encoded.",
 )
 CALLER = [
     _parameter(
         "header",
         "X-ConnHub-Flow",
-        "^[A-Za-z0-9_-]{1,60}$",
+        "^[A-Za-z0-9_-]{0,60}$",
         60,
         "Slug of the flow that calls, or name of the function, for the log of calls.",
     ),
     _parameter(
         "header",
         "X-ConnHub-Step",
-        VISIBLE,
+        PRINTABLE,
         80,
         "Name of the step that calls, for the log of calls.",
     ),
     _parameter(
         "header",
         "X-ConnHub-User",
-        VISIBLE,
+        PRINTABLE,
         254,
         "E-mail address of the login user, where the connection uses the credentials of login"
         " users: somebody with access to the key's integration who has authorized. Where it doesn't,"
@@ -66,7 +81,15 @@ CONNECTION_FAILS = (
     *(access.AppMissing, access.AddressIncomplete),
 )
 CALL_FAILS = (
-    *(problems.NotHTTP, BadPath, FormNeeded, Unsignable, PlaintextNeedsHTTPS),
+    *(
+        problems.NotHTTP,
+        BadPath,
+        MethodNotAllowed,
+        PathNotAllowed,
+        FormNeeded,
+        Unsignable,
+        PlaintextNeedsHTTPS,
+    ),
     *(problems.RequestTooLarge, problems.RequestIncomplete),
     *(problems.UpstreamUnreachable, problems.UpstreamTimeout, problems.UpstreamMalformed),
     problems.AnswerTooLarge,
@@ -78,7 +101,8 @@ def _proxied(method: str) -> dict[str, Any]:
         "operationId": f"proxy_{method}",
         "summary": "Call the service through ConnHub",
         "description": "The call goes to the service's base URL with the credential added."
-        " Method, query, body and status pass through.",
+        " Method, query, body and status pass through: methods that are not named here as well, but"
+        " for TRACE, TRACK and CONNECT.",
         "tags": ["Calls"],
         "parameters": [CONNECTION, PATH, *CALLER],
         "responses": {"default": {"description": "What the service answers.", "content": ANYTHING}},

@@ -172,7 +172,7 @@ def test_connection_in_the_way_is_an_exception_with_the_page_that_mends_it(ada, 
     assert len(revoked_now.request_id) == 32
     assert str(revoked_now) == (
         "connection-revoked: This connection was revoked. Reconnect it to use it again."
-        f" See {flow.server.url}/connections/revoked/"
+        f" See {flow.server.url}/connections/revoked/reconnect/"
     )
 
 
