@@ -93,9 +93,9 @@ SENTENCES = {
     "connection.secret_unreadable": "found that the secret of {} can't be opened",
     "connection.secret_readable": "found that the secret of {} can be opened again",
     "connection.tested": "tested {}",
-    "connection.operation_tried": "tried an operation of {}",
-    "connection.call_tried": "tried a call over {}",
-    "connection.try_ended": "saw what came of a call over {}",
+    "connection.operation_tried": "tried a {method} operation of {}",
+    "connection.call_tried": "tried a {method} call over {}",
+    "connection.try_ended": "saw what came of a {method} call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",
@@ -190,9 +190,9 @@ OUTCOMES = {"ok": "Done", "failed": "Failed", "denied": "Denied"}
 # Facts worth reading in the sentence, in this order.
 TOLD = (
     "environment", "user", "account", "member", "integration", "to", "with", "from", "was", "host",
-    "why", "link_name", "code", "path", "filters", "format",
+    "why", "link_name", "code", "path", "status", "filters", "format",
 )  # fmt: skip
-NAMED = ("from", "whom")  # people, where a sentence has a place for them
+NAMED = ("from", "whom", "method")  # where a sentence has a place for them
 ENDINGS = {"failed": ", which failed", "denied": ", which was denied"}
 PLAIN_ENOUGH = ("access.", "change.", "call.")  # that it came to nothing is said already
 
