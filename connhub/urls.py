@@ -16,6 +16,7 @@ from connhub.connections.views import (
     sign_in_to,
 )
 from connhub.sharing.views import team_shares
+from connhub.usage.api.admin.api import api as admin_api
 from connhub.usage.api.runtime import api
 from connhub.usage.views import (
     access,
@@ -75,6 +76,7 @@ urlpatterns = [
     path("profile/sign-ins/<slug:link_name>/remove/", remove_sign_in, name="remove_sign_in"),
     path("audit/", include("connhub.audit.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/admin/", admin_api.urls),
     path("api/v1/problems/", problems, name="problems"),
     path("api/v1/problems/<slug:code>", problem, name="problem"),
     path("api/v1/", api.urls),

@@ -22,8 +22,12 @@ OPEN = {
     "admin:login", "connect_link", "healthz", "oauth_callback", "open_connect_link", "problem",
     "problems", "readyz",
 }  # fmt: skip
-# These ask for an integration key instead; the page about them is for people.
-PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")} - {"api-1:openapi-view"}
+# These ask for an integration key or an admin token instead; the pages about them are for people.
+PROGRAMS = {
+    name
+    for _, name, _ in patterns()
+    if name.startswith(("api-1:", "admin-api:")) and not name.endswith(":openapi-view")
+}
 
 NONE = "00000000-0000-0000-0000-000000000000"
 SOMETHING = {
@@ -54,6 +58,7 @@ SOMETHING = {
     "connections:remove_sign_in.pk": [NONE],
     "connections:one_bulk_test.pk": [NONE],
     "accounts:revoke_admin_token.pk": [NONE],
+    "api/v1/admin/.pk": [NONE],
     "other_account.pk": [NONE],
     "connections:one_import.pk": [NONE],
     "usage:revoke_key.pk": [NONE],
@@ -93,15 +98,16 @@ def test_only_these_views_are_open():
     assert opened - PROGRAMS == OPEN
 
 
-def test_every_call_of_the_runtime_api_asks_for_a_key(client, root):
+def test_every_call_of_an_api_asks_for_a_key_or_token(client, root):
     unasked = {
         page.name
         for page in pages(SOMETHING)
         if page.name in PROGRAMS and client.get(page.url).status_code not in (401, 405)
     }
 
-    # The description of the API and what is not there say nothing about the account.
-    assert unasked == {"api-1:openapi-json", "api-1:nothing_here", "api-1:api-root"}
+    # The descriptions of the APIs and what is not there say nothing about the account.
+    open_to_all = ("openapi-json", "nothing_here", "api-root")
+    assert unasked == {f"{api}:{name}" for api in ("api-1", "admin-api") for name in open_to_all}
 
 
 def test_a_new_argument_of_a_url_fails_with_a_hint():
@@ -149,6 +155,8 @@ def lacking(response) -> list[str]:
         ("nobody", "get", "/healthz", 200),
         ("nobody", "get", "/readyz", 200),
         ("nobody", "get", "/api/v1/connections", 401),
+        ("nobody", "get", "/api/v1/admin/connections", 401),
+        ("ada", "get", "/api/v1/admin/docs", 200),
         ("nobody", "get", "/api/v1/missing", 404),
         ("nobody", "get", "/api/v1/openapi.json", 200),
         ("ada", "get", "/", 302),

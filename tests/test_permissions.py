@@ -94,7 +94,9 @@ def asked_for() -> set[str]:
 
 
 def asked_in(path: Path) -> Iterator[str]:
-    kind = "integration" if "usage" in path.parts else "connection"
+    # The admin API finds connections as their pages do.
+    is_usage = "usage" in path.parts and "api" not in path.parts
+    kind = "integration" if is_usage else "connection"
     shared = kinds if "sharing" in path.relative_to(HOUSE).parts else ()
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
@@ -105,7 +107,11 @@ def asked_in(path: Path) -> Iterator[str]:
         if name in ASKING and isinstance(node.args[1], ast.JoinedStr):
             yield from (f"{each}{node.args[1].values[-1].value}" for each in shared)
         if name == "administered":
-            yield from (f"{kind}.{k.value.value}" for k in node.keywords if k.arg == "to")
+            yield from (
+                f"{kind}.{k.value.value}"
+                for k in node.keywords
+                if k.arg == "to" and isinstance(k.value, ast.Constant)
+            )
 
 
 def test_the_code_asks_for_nothing_but_what_the_table_names():
@@ -235,6 +241,7 @@ def things(cast, ada, connection):
         "person_access.public_id": [ines.public_id],
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
+        "api/v1/admin/.pk": [NOTHING],
         "token of the key": [token],
         "accounts:revoke_admin_token.pk": [admin_tokens.issue("Nightly", by=ada)[0].pk],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},
@@ -260,8 +267,10 @@ NOT_HERE = {"accounts:sso", "accounts:sso_callback", "accounts:end_session"}
 BY_LINK = {
     "open_connect_link", "connect_link", "accounts:invitation", "accounts:new_password",
 }  # fmt: skip
-PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")}
-PROGRAMS_WITHOUT_DOCS = PROGRAMS - {"api-1:openapi-view", "api-1:openapi-json"}
+APIS = ("api-1", "admin-api")
+DOCS, DOCUMENTS = ({f"{api}:openapi-{kind}" for api in APIS} for kind in ("view", "json"))
+PROGRAMS = {name for _, name, _ in patterns() if name.partition(":")[0] in APIS}
+PROGRAMS_WITHOUT_DOCS = PROGRAMS - DOCS - DOCUMENTS
 EVENT = {"audit_event", "audit_head"}
 # For everybody who is signed in: what they show is what the person may see.
 EVERYBODY = {
@@ -418,7 +427,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
     """The statuses that the table leads to for somebody; empty: any that refuses nothing."""
     if page.name in PROGRAMS_WITHOUT_DOCS:
         return {401, 404, 405}
-    if page.name in OPEN | {"api-1:openapi-json"}:
+    if page.name in OPEN | DOCUMENTS:
         return set()
     if page.name in BY_LINK:
         return {410}
@@ -442,7 +451,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
         return set() if may(person, "environment.connect_in") else {403}
     if page.name in DEMANDED:
         return refusal(person, DEMANDED[page.name], thing)
-    assert page.name in {*EVERYBODY, "api-1:openapi-view"}, f"Declare who may open {page.name}."
+    assert page.name in EVERYBODY | DOCS, f"Declare who may open {page.name}."
     return set()
 
 
@@ -478,6 +487,8 @@ def expected_of_key(page: Page, method: str, things: dict[str, list]) -> set[int
         answers = BY_KEY[page.name]
         answers |= {"head": answers["get"]} if "get" in answers else {}
         return answers.get(method, {405})
+    if page.name.startswith("admin-api:"):
+        return expected(page, None, things)
     return {404} if page.name in PROGRAMS_WITHOUT_DOCS else expected(page, None, things)
 
 

@@ -68,6 +68,7 @@ SIGNS_IN = {
 # Catch-alls, which answer 404 to everything, and single sign-on, which is not set up here.
 FINDS_NOTHING = {
     "admin:unnamed", "api-1:nothing_here", "api-1:api-root", "accounts:sso",
+    "admin-api:nothing_here", "admin-api:api-root",
     "accounts:sso_callback", "admin:accounts_session_history",
 }  # fmt: skip
 
@@ -143,6 +144,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     roles.grant(made["api_key"].service, ada, by=ada)
     of_login_users = {
         "profile/sign-ins/.link_name": [own.link_name],
+        "api/v1/admin/connections/<slug:link_name>/sign-ins.link_name": [own.link_name],
         "connections:sign_ins.link_name": [own.link_name],
         "connections:remove_sign_in.link_name": [own.link_name],
         "connections:remove_sign_in.pk": [own.credentials.get().pk],
@@ -153,6 +155,8 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
         | of_shared
         | {
             "token": [token],
+            "admin token": [admin_tokens.issue("of ada", by=ada)[1]],
+            "admin token of root": [admin_tokens.issue("of root", by=root)[1]],
             "accounts:invitation_link.token": [url.split("/")[-2]],
             "accounts:send_invitation.public_id": [Invitation.objects.get().public_id],
             "accounts:withdraw_invitation.public_id": [Invitation.objects.get().public_id],
@@ -167,7 +171,9 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
             "connections:delete_view.public_id": [
                 ada.saved_views.create(name="Mine", query="q=b").public_id
             ],
-            "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
+            "connections:one_bulk_test.pk": [run := plant_bulk_test(ada).pk],
+            "api/v1/admin/.pk": [run],
+            "api/v1/admin/.public_id": [bob.public_id],
         }
     )
 
@@ -301,6 +307,10 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
+        "api/v1/admin/services/.slug": [
+            connection.service.slug for connection in connections.values()
+        ],
+        "api/v1/admin/connections/.slug": ["production"],
         "flow": ["nightly"],
         "flows/.slug": ["alone"],
         "usage:remove_member.public_id": [member.public_id],
@@ -367,12 +377,17 @@ def everything_of(response) -> str:
     return body.decode(errors="replace") + str(response.headers) + str(response.cookies)
 
 
-def ways_to_ask(page: Page, token: str) -> Iterator[dict]:
-    """As a browser, as htmx, and with an integration key."""
+def ways_to_ask(page: Page, planted: dict[str, list]) -> Iterator[dict]:
+    """As a browser, as htmx, and with an integration key or admin tokens."""
     yield {}
     yield {"HX-Request": "true"}
     if page.route.startswith("api/"):
-        yield {"Authorization": f"Bearer {token}"}
+        yield from bearers(planted)
+
+
+def bearers(planted: dict[str, list]) -> Iterator[dict]:
+    for name in ("token", "admin token", "admin token of root"):
+        yield {"Authorization": f"Bearer {planted[name][0]}"}
 
 
 def logged(caplog) -> str:
@@ -382,11 +397,12 @@ def logged(caplog) -> str:
 @pytest.mark.parametrize("who", CAST)
 def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    secrets = {CANARY, PASSWORD, planted["token"][0]}
+    tokens = {planted[name][0] for name in ("token", "admin token", "admin token of root")}
+    secrets = {CANARY, PASSWORD, *tokens}
 
     leaking, broken = [], []
     for page in pages(planted):
-        for headers in ways_to_ask(page, planted["token"][0]):
+        for headers in ways_to_ask(page, planted):
             response = visitor.get(page.url, headers=headers)
             if leaks(everything_of(response), secrets):
                 leaking.append(page.url)
@@ -401,12 +417,15 @@ def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
 def test_the_walk_reaches_every_page(planted, ada, root):
     """A value that leads nowhere would hide a page from the test above."""
     visitors = [browser_of(ada), browser_of(root)]
-    key = {"Authorization": f"Bearer {planted['token'][0]}"}
 
     unreached = {
         page.name
         for page in pages(planted)
-        if all(visitor.get(page.url, headers=key).status_code == 404 for visitor in visitors)
+        if all(
+            visitor.get(page.url, headers=bearer).status_code in (404, 401)
+            for visitor in visitors
+            for bearer in bearers(planted)
+        )
     }
 
     assert unreached == FINDS_NOTHING

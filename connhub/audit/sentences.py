@@ -29,6 +29,7 @@ SENTENCES = {
     "session.others_ended": "ended the other sessions of {}",
     "admin_token.issued": "issued the admin token {}",
     "admin_token.revoked": "revoked the admin token {}",
+    "admin_token.refused": "refused calls with an unknown admin token",
     "second_factor.switched_on": "switched the second factor on",
     "second_factor.switched_off": "switched the second factor off",
     "second_factor.codes_renewed": "made new recovery codes",
@@ -230,6 +231,8 @@ def _with_names(part: str, detail: dict) -> str:
 
 def _told(detail: dict) -> str:
     facts = [str(detail[name]) for name in TOLD if detail.get(name)]
+    if "times" in detail:
+        facts.append(f"{detail['times']} times")
     if "took_ms" in detail:
         facts.append(f"{detail['took_ms']} ms")
     return f" ({', '.join(facts)})" if facts else ""

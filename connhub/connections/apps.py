@@ -53,6 +53,8 @@ class ConnectionsConfig(AppConfig):
                 "connections/<slug:key>/share/",
                 "integrations/<slug:slug>/connections/<slug:link_name>/",
                 "profile/sign-ins/<slug:link_name>/",
+                "api/v1/admin/connections/<slug:link_name>",
+                "api/v1/admin/deleted-connections/<slug:link_name>",
             ],
             ever=Connection.objects.all,
         )

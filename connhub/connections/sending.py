@@ -21,6 +21,7 @@ from connhub.egress.http import (
 )
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
+from connhub.services.limits import Limits
 from connhub.services.operations import FORM
 
 from .access import Access, AddressIncomplete
@@ -28,6 +29,7 @@ from .answers import Answer, answer_of
 from .auth import METHODS
 from .auth.base import Injection
 from .calling.injection import Injector
+from .calling.limits import require_allowed
 from .calling.paths import Base, require_canonical, require_query
 from .calling.redaction import Redactor
 from .calling.refusals import FormNeeded
@@ -52,6 +54,7 @@ class TooManyTries(Refusal):
     code = "too-many-tries"
     text = f"You made {MOST_A_MINUTE} calls in this minute. Wait until it is over."
     status = 429
+    wait_s = throttle.MINUTE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,7 @@ def send(
     Raises:
         PermissionDenied: `by` is no admin of the connection.
         BadPath, FormNeeded: it can't be sent like this.
+        MethodNotAllowed, PathNotAllowed: the service is limited to others.
         TooManyTries, TooManyTests: not now.
         NotAnswered: it was sent to no avail.
         Refusal: the connection can't be used as it stands.
@@ -112,6 +116,7 @@ def send(
     require(by, "connection.try", connection)
     require_canonical(asked.path.encode())
     require_query(asked.query.encode())
+    require_allowed(Limits.of(connection.service), asked.method, asked.path)
     if throttle.count(f"tries of {by.pk}") > MOST_A_MINUTE:
         raise TooManyTries
     if connection.login_user and connection.credential_for(environment, by) is None:

@@ -63,7 +63,11 @@ class Service(models.Model):
     docs_url = models.URLField(blank=True)
     base_url = models.CharField(max_length=300, blank=True)
     parameters = models.JSONField(default=list, blank=True)
+    # Where connections may have endpoints of their own, besides its own hosts; anywhere if empty.
     allowed_hosts = models.JSONField(default=list, blank=True)
+    # What may be called, the paths below the base URL; everything if empty.
+    allowed_methods = models.JSONField(default=list, blank=True)
+    allowed_paths = models.JSONField(default=list, blank=True)
     test = models.JSONField(default=dict, blank=True)
     driver = models.CharField(max_length=30, blank=True)
     listed = models.BooleanField(default=True)

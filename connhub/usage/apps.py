@@ -59,7 +59,11 @@ class UsageConfig(AppConfig):
         things["integration"] = Thing(
             Integration.objects.all,
             ("slug", "name"),
-            named_in=["integrations/<slug:slug>/", "integrations/<slug:key>/share/"],
+            named_in=[
+                "integrations/<slug:slug>/",
+                "integrations/<slug:key>/share/",
+                "api/v1/admin/integrations/<slug:slug>",
+            ],
         )
         things["flow"] = Thing(
             lambda: Flow.objects.select_related("integration"),

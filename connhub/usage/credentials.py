@@ -4,10 +4,11 @@ import json
 
 from connhub.connections.auth import METHODS
 from connhub.connections.calling.headers import Raw
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.connections.models import AccessMode, Connection
 from connhub.middleware import headers_of_every_answer
 
-from .problems import CredentialsNotAllowed, MethodNotAllowed
+from .problems import CredentialsNotAllowed
 from .proxying import Call
 from .routes import Ready, Route
 

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter, time
@@ -47,7 +48,7 @@ BEARER = re.compile(rb"bearer +(\S+)", re.IGNORECASE)
 FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
 USER = b"x-connhub-user"
 LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, USER: 254}
-# At most so often for each connection: renewals that a 401 asks for, records of redactions.
+# At most so often for each connection: renewals that a 401 asks for, records of the same again.
 RARELY_S = 60
 log = logging.getLogger("connhub.usage.gateway")
 
@@ -84,11 +85,12 @@ class Gateway:
         self.records = records.Recorder(self.threads)
         self.pools = Pools()
         self.calls = CallLog()
-        self.per_key = callers.leases(settings.PROXY_RATE_KEY)
+        self.per_key = callers.with_keys.leases
         self.per_connection = Leases("connection", read_rate(settings.PROXY_RATE_CONNECTION))
         self.rates = Asking(self.per_key, self.per_connection)
         self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
+        self.untold: Counter[Hashable] = Counter()
         self.background: set[asyncio.Task] = set()
         self.random = b""
         self.calls.start()
@@ -160,11 +162,11 @@ class Gateway:
         token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
         if token is None or len(values_of(call.headers, b"authorization")) > 1:
             raise Unauthorized
-        call.digest = callers.digest_of(token[1].decode("latin-1"))
+        call.digest = callers.with_keys.digest_of(token[1].decode("latin-1"))
         if not call.digest:
             raise Unauthorized
         # One that is none costs nobody's limit.
-        if is_known := callers.knows(call.digest):
+        if is_known := callers.with_keys.knows(call.digest):
             await self.rates.take(self.per_key, call.digest)
         route = await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
         if not is_known:
@@ -189,16 +191,25 @@ class Gateway:
         try:
             credentials.require_allowed(call, route)
         except CredentialsNotAllowed:
-            await self._record_read(route, outcome="denied")
+            await self._record_refused_read(route, call.at)
             raise
         ready = await self.routes.fresh(route, call.at)
         await self._record_read(route)
         await credentials.hand_out(call, route, ready)
 
-    async def _record_read(self, route: Route, **details: str) -> None:
+    async def _record_read(self, route: Route, **more: Any) -> None:
         await self.records.write(
-            records.credential_read, route.key, route.connection, route.user, **details
+            records.credential_read, route.key, route.connection, route.user, **more
         )
+
+    async def _record_refused_read(self, route: Route, now: float) -> None:
+        """The first in a minute; the others are counted in the next record."""
+        whose = (route.key.pk, route.connection.pk)
+        if self._is_due("refused read", whose, now):
+            times = self.untold.pop(whose, 0) + 1
+            await self._record_read(route, outcome="denied", times=times)
+        else:
+            self.untold[whose] += 1
 
     def _renew_after_refusal(self, ready: Ready, now: float) -> None:
         """Later calls get a new token: the service may have ended this one before its time."""
@@ -218,7 +229,7 @@ class Gateway:
         """Of the same calls only the first in a minute even asks whether it is on record."""
         if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
             return
-        known = callers.knows(call.digest)
+        known = callers.with_keys.knows(call.digest)
         whose = (call.digest, call.link_name) if known else (ip, "")
         if self._is_due("denial", whose, call.at):
             work = self.records.write(

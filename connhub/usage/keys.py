@@ -15,7 +15,6 @@ from connhub.vault import keyring
 
 from . import callers
 from .models import Integration, IntegrationKey
-from .problems import Unauthorized
 
 MARK = "chk_"
 SHOWN_CHARACTERS = len(MARK) + 4
@@ -128,26 +127,5 @@ def _scope(key: IntegrationKey) -> dict[str, str]:
 
 
 def authenticate(token: str) -> IntegrationKey:
-    """The key that a token belongs to.
-
-    Raises:
-        Unauthorized: it is unknown, expired or revoked.
-        RateLimited: too many calls with this key, or with unknown ones from the caller's address.
-    """
-    digest = callers.digest_of(token)
-    if not digest:
-        raise Unauthorized
-    if is_known := callers.knows(digest):
-        callers.take(digest)
-    key = callers.find(digest)
-    if not is_known:
-        callers.take(digest)
-    _note_use(key)
-    return key
-
-
-def _note_use(key: IntegrationKey) -> None:
-    """Remember when it was last used, to the minute."""
-    now = timezone.now()
-    if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
-        IntegrationKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    """The key that a token belongs to. Raises: Unauthorized, RateLimited, as `callers` says."""
+    return callers.with_keys.authenticate(token)

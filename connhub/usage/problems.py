@@ -88,16 +88,6 @@ class RateLimited(Refusal):
         super().__init__()
 
 
-class MethodNotAllowed(Refusal):
-    code = "method-not-allowed"
-    text = "ConnHub does not pass this method on."
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-
-    def __init__(self, allowed: str) -> None:
-        self.allowed = allowed
-        super().__init__()
-
-
 class RequestTooLarge(Refusal):
     code = "request-too-large"
     text = "The request's body is larger than ConnHub passes on. Send it in smaller parts."

@@ -13,9 +13,10 @@ from multidict import CIMultiDict
 from connhub.connections.auth.base import Sign
 from connhub.connections.calling.headers import MOST_BYTES, MOST_HEADERS, Raw, for_caller, size_of
 from connhub.connections.calling.injection import FORM
+from connhub.connections.calling.limits import require_allowed
 from connhub.connections.calling.paths import require_canonical, require_query
 from connhub.connections.calling.redaction import Window
-from connhub.connections.calling.refusals import BadHeader, FormNeeded
+from connhub.connections.calling.refusals import BadHeader, FormNeeded, MethodNotAllowed
 from connhub.egress.http import Client, NoAnswer, client, unreachable
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
@@ -23,7 +24,6 @@ from connhub.errors import Refusal
 from .bodies import CODINGS, Inflater, Receive, Upload
 from .problems import (
     AnswerTooLarge,
-    MethodNotAllowed,
     NotHTTP,
     RequestTooLarge,
     Send,
@@ -135,6 +135,7 @@ async def pass_on(upstream: Client, ready: Ready, call: Call) -> None:
     require_canonical(call.path or b"")
     require_query(call.query)
     path = None if call.path is None else call.path.decode("ascii")
+    require_allowed(ready.limits, call.method, path)
     url = ready.base.url(path, ready.injector.query(call.query.decode("ascii")))
     headers = ready.injector.headers(call.headers)
     body = await _body(call, ready, headers)

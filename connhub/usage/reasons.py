@@ -195,10 +195,17 @@ def _about_the_call() -> Iterator[Reason]:
         DOCS,
     )
     yield Reason(
-        (problems.MethodNotAllowed,),
-        "The path is right and the method isn't.",
+        (refusals.MethodNotAllowed,),
+        "The path is right and the method isn't, or the service is limited to other methods.",
         "Use one of the methods that the header Allow names.",
         DOCS,
+    )
+    yield Reason(
+        (refusals.PathNotAllowed,),
+        "The service is limited to some paths, and the call was to none of them or below.",
+        "Call one of the paths that the connection's page names, or have an admin of the service"
+        " allow this one.",
+        "connections:summary",
     )
     yield Reason(
         (problems.InvalidRequest,),

@@ -7,13 +7,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from connhub.connections.calling.headers import Raw
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 from connhub.middleware import headers_of_every_answer
 
 from .bodies import Receive, drain
 from .problems import (
     AuthorizeAsUser,
-    MethodNotAllowed,
     NotUsable,
     RequestIncomplete,
     RequestTooLarge,

@@ -30,6 +30,8 @@ ROW = re.compile(r"^\| `([a-z_]+\.[a-z_]+)` \| (.+?) \|", re.MULTILINE)
          "Ben removed a sign-in to Salesforce production (ada@acme.example)"),
         ("credential.read", "denied", {},
          "Ben fetched the credential of Salesforce production, which was denied"),
+        ("credential.read", "denied", {"times": 5},
+         "Ben fetched the credential of Salesforce production (5 times), which was denied"),
         ("access.denied", "denied", {"path": "/x/"}, "Ben was kept from Salesforce production (/x/)"),
         ("person.signed_in", "ok", {}, "Ben signed in"),
         ("of.the.future", "ok", {}, "Ben of.the.future"),

@@ -14,7 +14,12 @@ from connhub.connections.access import (
     NotConnected,
     ReconnectNeeded,
 )
-from connhub.connections.calling.refusals import BadPath, FormNeeded
+from connhub.connections.calling.refusals import (
+    BadPath,
+    FormNeeded,
+    MethodNotAllowed,
+    PathNotAllowed,
+)
 from connhub.connections.models import Credential, Status
 from connhub.connections.sending import NotAnswered
 from connhub.connections.testing import SignInFirst
@@ -68,6 +73,21 @@ def at(upstream, ada, path, method="GET", **config):
     service = ServiceFactory(base_url=upstream.url)
     made = connect(ada, method=AuthMethodFactory(service=service, config=keys), secret=CANARY)
     return operation(made, method, path), made
+
+
+def test_the_service_s_limits_hold_here_too(ada, connection, stage, upstream):
+    connection.service.allowed_methods = ["GET"]
+    connection.service.allowed_paths = ["/pets"]
+    connection.service.save()
+    upstream.reset()
+
+    with pytest.raises(MethodNotAllowed):
+        send(operation(connection, "DELETE", "/pets/7"), connection, stage, by=ada)
+    with pytest.raises(PathNotAllowed):
+        send(operation(connection, "GET", "/toys"), connection, stage, by=ada)
+
+    assert upstream.counts()["requests"] == 0
+    assert send(operation(connection, "GET", "/pets/7"), connection, stage, by=ada).ok
 
 
 # --- What is sent -----------------------------------------------------------------------------------

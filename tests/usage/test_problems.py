@@ -26,7 +26,7 @@ BESIDES = {
     refresh.RenewalFailed, registration.NotRegistered, registration.RegistrationNotOffered,
 }  # fmt: skip
 # Answered to whatever is not in the OpenAPI document.
-OF_NO_CALL = {"not-found", "method-not-allowed"}
+OF_NO_CALL = {"not-found"}
 
 
 def all_kinds(of: type = Refusal):

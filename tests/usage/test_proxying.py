@@ -12,6 +12,7 @@ import httpx2
 import pytest
 import requests
 
+from connhub.services.models import Service
 from tests.conftest import CANARY
 from tests.servers.app import running_app
 from tests.servers.process import free_port
@@ -365,6 +366,28 @@ def test_method_that_would_echo_or_tunnel_is_refused(reach, flow, upstream, meth
 
     assert status in (400, 405)
     assert upstream.counts()["requests"] == 0
+
+
+def test_service_is_called_with_the_methods_and_paths_that_it_is_limited_to(reach, flow, upstream):
+    made = reach()
+    Service.objects.filter(pk=made.service_id).update(
+        allowed_methods=["GET", "POST"], allowed_paths=["/echo/orders"]
+    )
+    upstream.reset()
+
+    allowed = flow("POST", "crm", "/echo/orders/7?x=1")
+    answers = [flow("DELETE", "crm", "/echo/orders/7"), flow("GET", "crm", "/echo/ordersX")]
+    answers += [flow("GET", "crm", "/echo/orders/x%2fy"), flow("GET", "crm", "/echo")]
+
+    assert allowed.status_code == 200
+    assert answers[0].headers["Allow"] == "GET, POST"
+    assert [problem(answer) for answer in answers] == [
+        (405, "method-not-allowed"),
+        (403, "path-not-allowed"),
+        (400, "bad-path"),
+        (403, "path-not-allowed"),
+    ]
+    assert upstream.counts()["requests"] == 1
 
 
 def test_too_many_headers_are_refused(reach, flow):

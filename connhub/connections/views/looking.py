@@ -20,7 +20,7 @@ from ..bulk import ACTIONS
 from ..called import by_day
 from ..connect_links import validity
 from ..expiry import ending_soon
-from ..fields import parameters_of
+from ..fields import shown_of
 from ..forms import SHOW, FilterForm, ReadinessForm
 from ..guide import begin_with, guide_to
 from ..models import Connection, Rotation, Status, learn_places
@@ -188,15 +188,8 @@ def _error_of_all(stages):
 
 def _parameters(connection):
     """Label and value of everything that was typed and is no secret."""
-    method = connection.auth_method
     stored = main_settings(connection).parameters
-    asked = [*parameters_of(method), *METHODS[method.kind].fields(method)]
-    fields = {item.name: item for item in asked}
-    return [
-        (fields[name].label if name in fields else name.capitalize(), value)
-        for name, value in stored.items()
-        if name not in fields or not fields[name].secret
-    ]
+    return [(label, value) for _, label, value in shown_of(connection.auth_method, stored)]
 
 
 def _drift(connection):

@@ -17,13 +17,13 @@ from ninja import NinjaAPI, Router
 from ninja.errors import HttpError, ValidationError
 
 from connhub.audit.log import AuditUnavailable
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 
 from .. import refusing
 from ..problems import (
     InternalError,
     InvalidRequest,
-    MethodNotAllowed,
     NotFound,
     RateLimited,
     RequestTooLarge,

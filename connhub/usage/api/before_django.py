@@ -5,7 +5,14 @@ from typing import Any
 from connhub.connections import access
 from connhub.connections.auth import METHODS
 from connhub.connections.auth.oauth1 import PlaintextNeedsHTTPS, Unsignable
-from connhub.connections.calling.refusals import BadHeader, BadPath, FormNeeded, HeadersTooLarge
+from connhub.connections.calling.refusals import (
+    BadHeader,
+    BadPath,
+    FormNeeded,
+    HeadersTooLarge,
+    MethodNotAllowed,
+    PathNotAllowed,
+)
 from connhub.connections.models import LINK_NAME
 from connhub.connections.refresh import RenewalFailed
 
@@ -74,7 +81,15 @@ CONNECTION_FAILS = (
     *(access.AppMissing, access.AddressIncomplete),
 )
 CALL_FAILS = (
-    *(problems.NotHTTP, BadPath, FormNeeded, Unsignable, PlaintextNeedsHTTPS),
+    *(
+        problems.NotHTTP,
+        BadPath,
+        MethodNotAllowed,
+        PathNotAllowed,
+        FormNeeded,
+        Unsignable,
+        PlaintextNeedsHTTPS,
+    ),
     *(problems.RequestTooLarge, problems.RequestIncomplete),
     *(problems.UpstreamUnreachable, problems.UpstreamTimeout, problems.UpstreamMalformed),
     problems.AnswerTooLarge,

@@ -48,7 +48,7 @@ class RuntimeAPI(ProblemAPI):
 
 def _put_on_record(request: HttpRequest, refusal: Refusal) -> None:
     _, _, token = request.headers.get("Authorization", "").partition(" ")
-    digest = callers.digest_of(token.strip())
+    digest = callers.with_keys.digest_of(token.strip())
     for link_name in getattr(refusal, "link_names", None) or [""]:
         records.call_denied(digest, link_name, refusal.code)
 

@@ -6,6 +6,7 @@ import pickle
 import httpx2
 import pytest
 
+from connhub.connections.calling import refusals
 from connhub.errors import Refusal
 from connhub.usage import problems, refusing
 from connhub.usage.flows import NotOfTheApp
@@ -16,7 +17,7 @@ URL, KEY = "https://connhub.example", "chk_" + "k" * 43
 ARGUMENTS = {
     NotOfTheApp: ("crm",),
     problems.AuthorizeAsUser: ("production",),
-    problems.MethodNotAllowed: ("GET",),
+    refusals.MethodNotAllowed: ("GET",),
     problems.NotUsable: ("invoices",),
     problems.RateLimited: (7,),
 }

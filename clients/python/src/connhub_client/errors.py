@@ -176,9 +176,15 @@ class HeadersTooLarge(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """ConnHub does not pass the method on."""
+    """ConnHub does not pass the method on, or the service is limited to others."""
 
     code = "method-not-allowed"
+
+
+class PathNotAllowed(Problem):
+    """The service is limited to other paths."""
+
+    code = "path-not-allowed"
 
 
 class FormNeeded(Problem):
