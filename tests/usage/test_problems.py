@@ -31,7 +31,8 @@ OF_NO_CALL = {"not-found"}
 
 def all_kinds(of: type = Refusal):
     for kind in of.__subclasses__():
-        yield kind
+        if kind.__module__.startswith("connhub."):
+            yield kind
         yield from all_kinds(kind)
 
 
