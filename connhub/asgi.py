@@ -24,7 +24,7 @@ from django.db import Error as DatabaseFailed  # noqa: E402
 
 from connhub.middleware import headers_of_every_answer  # noqa: E402
 from connhub.usage import refusing  # noqa: E402
-from connhub.usage.bodies import IDLE_S, Receive  # noqa: E402
+from connhub.usage.bodies import Receive  # noqa: E402
 from connhub.usage.gateway import Gateway, addressed  # noqa: E402
 from connhub.usage.problems import RequestIncomplete, Send  # noqa: E402
 from connhub.vault import startup  # noqa: E402
@@ -33,6 +33,7 @@ from connhub.vault.keyring import BadKeys  # noqa: E402
 DJANGO_THREADS = 10
 # Python's default of 5 ms is what the event loop would wait, time and again, for a busy thread.
 SWITCH_S = 0.0005
+IDLE_S = 30
 READ_AHEAD = 256 * 1024  # bytes
 PROGRAMS = b"/api/"
 HANG_UP = [(b"connection", b"close"), (b"content-length", b"0")]

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
+from django.conf import settings
+
 from .problems import AnswerTooLarge, RequestIncomplete, RequestTooLarge, UpstreamMalformed
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
-IDLE_S = 30
 LINGER_S = 10
 CHUNK = 64 * 1024  # bytes
 # Beyond its first MiB a body may not grow more than this by decompression.
@@ -46,10 +47,10 @@ class Upload:
         """The next piece.
 
         Raises:
-            RequestTooLarge, RequestIncomplete: there is too much, or nothing came for 30 s.
+            RequestTooLarge, RequestIncomplete: there is too much, or nothing came for as long as the settings say.
         """
         try:
-            async with asyncio.timeout(IDLE_S):
+            async with asyncio.timeout(settings.PROXY_IDLE_S):
                 message = await self._receive()
         except TimeoutError:
             message = {"type": "http.disconnect"}

@@ -36,7 +36,6 @@ from .routes import IDLE_S, Ready, Route
 METHODS_REFUSED = frozenset({"TRACE", "TRACK", "CONNECT"})
 METHODS_NAMED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 BODILESS = frozenset({204, 304})
-TOTAL_S = 60
 MOST_FORM = 2**20  # bytes; a form has to be read whole
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -110,10 +109,16 @@ class Pools:
             await upstream.close()
 
     def _open(self, whose: Hashable) -> Client:
-        """5 s to connect, 10 s to wait for one of 100 connections, 30 s idle, 60 s in all."""
+        """Twice as long as to connect, a call waits for one of 100 connections."""
+        connect_s = settings.PROXY_CONNECT_S
         self._clients[whose] = client(
             limits={"limit": 100, "keepalive_timeout": 30},
-            timeout=aiohttp.ClientTimeout(total=TOTAL_S, connect=10, sock_connect=5, sock_read=30),
+            timeout=aiohttp.ClientTimeout(
+                total=settings.PROXY_TOTAL_S,
+                connect=2 * connect_s,
+                sock_connect=connect_s,
+                sock_read=settings.PROXY_IDLE_S,
+            ),
             max_field_size=32 * 1024,
             max_headers=MOST_HEADERS,
         )
@@ -305,7 +310,7 @@ class Answer:
         await self.call.start(self.response.status, self._headers())
         watch: asyncio.Future | None = None
         try:
-            async with asyncio.timeout(TOTAL_S):
+            async with asyncio.timeout(settings.PROXY_TOTAL_S):
                 async for piece in self._pieces(first):
                     if watch is None and self.request_is_read():
                         watch = asyncio.ensure_future(_gone(self.call.receive))

@@ -254,7 +254,7 @@ def _about_the_call() -> Iterator[Reason]:
     )
     yield Reason(
         (problems.RequestIncomplete,),
-        "Nothing more of the body came for half a minute.",
+        "Nothing more of the body came for too long a time.",
         "Send it again. Nothing was done, unless the service acts on half a body.",
         DOCS,
     )
