@@ -90,10 +90,12 @@ SENTENCES = {
     "connection.renewed": "renewed the token of {}",
     "connection.renewal_failed": "tried to renew the token of {}",
     "connection.reconnect_needed": "found that {} lost its authorization",
+    "connection.secret_unreadable": "found that the secret of {} can't be opened",
+    "connection.secret_readable": "found that the secret of {} can be opened again",
     "connection.tested": "tested {}",
-    "connection.operation_tried": "tried an operation of {}",
-    "connection.call_tried": "tried a call over {}",
-    "connection.try_ended": "saw what came of a call over {}",
+    "connection.operation_tried": "tried a {method} operation of {}",
+    "connection.call_tried": "tried a {method} call over {}",
+    "connection.try_ended": "saw what came of a {method} call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",
@@ -126,6 +128,10 @@ SENTENCES = {
     "connection.deregistered": "deregistered {} from an integration",
     "import.refused": "gave a file to import that was refused",
     "import.failed": "began an import that failed",
+    "vault_key.made": "made the vault key {}",
+    "vault_key.rotation_started": "started to seal everything with the vault key {}",
+    "vault_key.rotation_ended": "ended the rotation to the vault key {}",
+    "vault_key.retired": "retired the vault key {}",
     "bulk_test.started": "started testing several connections",
     "credential.read": "fetched the credential of {}",
     "credential.first_used": "used {} for the first time",
@@ -176,6 +182,7 @@ KINDS = {
     "flow": "Flows",
     "import": "Imports",
     "bulk_test": "Bulk tests",
+    "vault_key": "Vault keys",
     "egress": "Allowed private addresses",
     "audit": "Reads of this log",
 }
@@ -183,9 +190,9 @@ OUTCOMES = {"ok": "Done", "failed": "Failed", "denied": "Denied"}
 # Facts worth reading in the sentence, in this order.
 TOLD = (
     "environment", "user", "account", "member", "integration", "to", "with", "from", "was", "host",
-    "why", "link_name", "code", "path", "filters", "format",
+    "why", "link_name", "code", "path", "status", "filters", "format",
 )  # fmt: skip
-NAMED = ("from", "whom")  # people, where a sentence has a place for them
+NAMED = ("from", "whom", "method")  # where a sentence has a place for them
 ENDINGS = {"failed": ", which failed", "denied": ", which was denied"}
 PLAIN_ENOUGH = ("access.", "change.", "call.")  # that it came to nothing is said already
 
