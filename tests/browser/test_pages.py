@@ -91,6 +91,8 @@ PATHS = (
     "/functions/alone/",
     "/projects/",
     "/api/v1/docs",
+    "/api/v1/problems/",
+    "/api/v1/problems/connection-revoked",
 )
 MOST_BYTES = 60 * 1024
 
