@@ -91,9 +91,9 @@ SENTENCES = {
     "connection.renewal_failed": "tried to renew the token of {}",
     "connection.reconnect_needed": "found that {} lost its authorization",
     "connection.tested": "tested {}",
-    "connection.operation_tried": "tried an operation of {}",
-    "connection.call_tried": "tried a call over {}",
-    "connection.try_ended": "saw what came of a call over {}",
+    "connection.operation_tried": "tried a {method} operation of {}",
+    "connection.call_tried": "tried a {method} call over {}",
+    "connection.try_ended": "saw what came of a {method} call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",
@@ -183,9 +183,9 @@ OUTCOMES = {"ok": "Done", "failed": "Failed", "denied": "Denied"}
 # Facts worth reading in the sentence, in this order.
 TOLD = (
     "environment", "user", "account", "member", "integration", "to", "with", "from", "was", "host",
-    "why", "link_name", "code", "path", "filters", "format",
+    "why", "link_name", "code", "path", "status", "filters", "format",
 )  # fmt: skip
-NAMED = ("from", "whom")  # people, where a sentence has a place for them
+NAMED = ("from", "whom", "method")  # where a sentence has a place for them
 ENDINGS = {"failed": ", which failed", "denied": ", which was denied"}
 PLAIN_ENOUGH = ("access.", "change.", "call.")  # that it came to nothing is said already
 

@@ -70,7 +70,7 @@ def answer_of(response: Response, sent: str, took_ms: int, redactor: Redactor) -
         headers=[
             (name, clean(value)) for name, value in response.headers.items() if _is_shown(name)
         ],
-        body=clean(body),
+        body=body,
         note=note,
     )
 

@@ -33,6 +33,8 @@ ROW = re.compile(r"^\| `([a-z_]+\.[a-z_]+)` \| (.+?) \|", re.MULTILINE)
         ("credential.read", "denied", {"times": 5},
          "Ben fetched the credential of Salesforce production (5 times), which was denied"),
         ("access.denied", "denied", {"path": "/x/"}, "Ben was kept from Salesforce production (/x/)"),
+        ("connection.call_tried", "ok", {"method": "GET", "path": "/pets"},
+         "Ben tried a GET call over Salesforce production (/pets)"),
         ("person.signed_in", "ok", {}, "Ben signed in"),
         ("of.the.future", "ok", {}, "Ben of.the.future"),
     ],

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from connhub.services.models import AuthMethod, Service
@@ -39,7 +40,8 @@ def sample_of(method: AuthMethod) -> Sample:
     """
     takes_form = any(key["in"] == "form" for key in method.api_keys)
     body_type = FORM if takes_form else ""
-    for sample in (*_of_test(method, body_type), *_of_operations(method.service, body_type)):
+    known = chain(_of_test(method, body_type), _of_operations(method.service, body_type))
+    for sample in known:
         if _passes(sample):
             return sample
     return Sample(method="POST" if takes_form else "GET", body_type=body_type)
