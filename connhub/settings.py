@@ -15,7 +15,7 @@ from connhub.configuration import read, read_number, read_path, read_rate, read_
 from connhub.egress import syslog
 from connhub.egress.allowed import parse_allow_list
 from connhub.egress.host import parse_host
-from connhub.vault.keyring import BadKeys
+from connhub.vault.keyring import BadKeys, repeats
 from connhub.vault.keyring import parse as parse_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -86,6 +86,8 @@ try:
     parse_keys(CONNHUB_KEYS)
 except BadKeys as error:
     stop("CONNHUB_KEYS", str(error))
+if repeats(CONNHUB_KEYS, SECRET_KEY):
+    stop("SECRET_KEY", "holds a key of CONNHUB_KEYS; make one of its own.")
 
 # --- Apps ---------------------------------------------------------------------------------------
 

@@ -303,6 +303,8 @@ DEMANDED = {
     "accounts:move_environment": "environment.change",
     "accounts:remove_environment": "environment.change",
     "accounts:sign_in_rules": "account.administer",
+    "accounts:vault_keys": "account.administer",
+    "accounts:rotate_vault_keys": "account.administer",
     "accounts:people": "account.administer",
     "accounts:person": "account.administer",
     "accounts:invite": "account.administer",

@@ -204,7 +204,9 @@ class OAuthApp(models.Model):
     environment = models.ForeignKey(Environment, models.PROTECT, null=True, blank=True)
     shared = models.BooleanField(default=False)
     client_id = models.CharField(max_length=300)
-    client_secret = SealedField(version="client_secret_version")
+    client_secret = SealedField(
+        version="client_secret_version", kind="Client secrets of OAuth apps", of="service"
+    )
     client_secret_version = models.PositiveIntegerField(default=0)
     ends_at = models.DateTimeField("end of the client secret", null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)

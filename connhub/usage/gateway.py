@@ -12,6 +12,7 @@ import traceback
 from collections import Counter
 from collections.abc import Awaitable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import perf_counter, time
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from connhub.audit.context import Context, current
 from connhub.connections.calling.headers import require_few, values_of
 from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
+from connhub.vault import counting
 
 from . import callers, credentials, records, refusing
 from .bodies import Receive
@@ -40,8 +42,8 @@ from .proxying import BrokenOff, Call, Pools, pass_on
 from .rates.asking import Asking
 from .rates.counting import read_rate
 from .rates.leases import Leases
-from .revision import Revision
-from .routes import Ready, Route, Routes
+from .revision import DatabaseAway, Revision
+from .routes import Ready, Route, Routes, in_thread
 
 PREFIX = b"/api/v1/connections/"
 BEARER = re.compile(rb"bearer +(\S+)", re.IGNORECASE)
@@ -104,6 +106,7 @@ class Gateway:
         await self.pools.close()
         await self.rates.close()
         await asyncio.to_thread(self.calls.stop)
+        await self._count_seals()
         await self.revision.close()
         for threads in (self.threads, self.renewals):
             threads.shutdown(wait=False, cancel_futures=True)
@@ -298,6 +301,11 @@ class Gateway:
             self.routes.forget_idle(now)
             await self.pools.forget_idle(now)
             self.lately = {what: at for what, at in self.lately.items() if now - at < RARELY_S}
+            await self._count_seals()
+
+    async def _count_seals(self) -> None:
+        with suppress(DatabaseAway):
+            await in_thread(self.threads, counting.flush)
 
 
 def _caller_of(call: Call) -> tuple[str, str, str]:

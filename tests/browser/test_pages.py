@@ -72,6 +72,7 @@ PATHS = (
     "/people/PERSON/",
     "/people/PERSON/role/",
     "/settings/sign-in/",
+    "/settings/keys/",
     "/profile/access/",
     "/teams/",
     "/teams/new/",
