@@ -254,7 +254,7 @@ def _about_the_call() -> Iterator[Reason]:
     )
     yield Reason(
         (problems.RequestIncomplete,),
-        "Nothing more of the body came for half a minute.",
+        "Nothing more of the body came for too long a time.",
         "Send it again. Nothing was done, unless the service acts on half a body.",
         DOCS,
     )
@@ -294,7 +294,7 @@ def _about_the_moment() -> Iterator[Reason]:
         (problems.RateLimited,),
         "There were more calls than whoever runs ConnHub allows: with this key, over this"
         " connection, or with unknown keys from this address.",
-        "Wait the number of seconds in Retry-After, then go on slower.",
+        "Wait, then go on slower.",
         DOCS,
     )
     yield Reason(

@@ -79,6 +79,8 @@ PATHS = (
     "/environments/",
     "/audit/",
     "/api/v1/docs",
+    "/api/v1/problems/",
+    "/api/v1/problems/connection-revoked",
 )
 MOST_BYTES = 60 * 1024
 
