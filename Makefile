@@ -2,7 +2,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check format bench lock browser
+.PHONY: help run demo test check format bench faults lock browser
 
 help:  ## What there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -28,6 +28,9 @@ format: $(VENV)/.tests  ## Format the code
 
 bench: $(VENV)/.tests  ## Measure the proxy beside its upstream and nginx
 	@$(RUN) -m tests.bench
+
+faults: $(VENV)/.tests  ## Kill a key rotation over and over under load (minutes)
+	@FAULTS=long $(RUN) -m pytest -p no:cacheprovider tests/faults
 
 lock:  ## Pin the requirements again from pyproject.toml (needs uv)
 	uv pip compile -q pyproject.toml --upgrade --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.txt

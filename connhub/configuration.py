@@ -50,9 +50,9 @@ def read_path(name: str) -> str:
     return path
 
 
-def read_rate(name: str) -> str:
+def read_rate(name: str, default: str = "6000/minute") -> str:
     """So many in such a time, as the library of rate limits writes it."""
-    rate = read(name, default="6000/minute")
+    rate = read(name, default=default)
     if not re.fullmatch(r"[1-9][0-9]*/(second|minute|hour|day)", rate):
         stop(name, "must look like 6000/minute.")
     return rate

@@ -11,12 +11,14 @@ class Refusal(Exception):
 
     A subclass is named for what stands in the way and gives `code` (kebab-case, stable, for the API)
     and `text` (one plain sentence for people: what happened, what to do). `RefusalMiddleware`
-    answers it with `status`, so that no view catches it. `links` are (label, URL) pairs.
+    answers it with `status`, so that no view catches it; `wait_s` seconds later the same may be
+    asked again (0: that it helps to wait is not known). `links` are (label, URL) pairs.
     """
 
     code: ClassVar[str] = "refused"
     text: str = "That can't be done now."
     status: ClassVar[int] = 409
+    wait_s: int = 0
 
     def __init__(self, text: str | None = None, *, links: Sequence[Link] = ()) -> None:
         if text is not None:

@@ -27,7 +27,12 @@ def readyz(request):
     """503, and which of these fails, while it can't serve as it should."""
     checks = {name: check() for name, check in CHECKS.items()}
     ready = all(checks.values())
-    return JsonResponse({"ready": ready} | checks, status=200 if ready else 503)
+    said = {"ready": ready} | checks
+    return (
+        JsonResponse(said)
+        if ready
+        else JsonResponse(said, status=503, headers={"Retry-After": "5"})
+    )
 
 
 def _database_takes_writes() -> bool:

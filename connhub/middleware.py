@@ -9,7 +9,6 @@ from csp.middleware import CSPMiddleware
 from django.http import HttpRequest, HttpResponse
 from django.middleware.clickjacking import XFrameOptionsMiddleware
 from django.middleware.security import SecurityMiddleware
-from django.shortcuts import render
 from django.template.loader import select_template
 from django.utils.http import url_has_allowed_host_and_scheme
 from django_htmx.http import reswap, retarget
@@ -113,13 +112,15 @@ class RefusalMiddleware:
 
 
 def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    if getattr(request, "htmx", False):
-        fragment = "ui/refusal.html"
-        response = render(request, fragment, {"refusal": refusal}, status=refusal.status)
-        return reswap(retarget(response, "#dialog"), "innerHTML")
+    headers = {"Retry-After": str(refusal.wait_s)} if refusal.wait_s else {}
     context = {"refusal": refusal, "back": _way_back(request)}
-    page = select_template([f"{refusal.status:d}.html", "409.html"])
-    return HttpResponse(page.render(context, request), status=refusal.status)
+    is_htmx = getattr(request, "htmx", False)
+    page = select_template(
+        ["ui/refusal.html"] if is_htmx else [f"{refusal.status:d}.html", "409.html"]
+    )
+    text = page.render(context, request)
+    response = HttpResponse(text, status=refusal.status, headers=headers)
+    return reswap(retarget(response, "#dialog"), "innerHTML") if is_htmx else response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

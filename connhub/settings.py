@@ -15,7 +15,7 @@ from connhub.configuration import read, read_number, read_path, read_rate, read_
 from connhub.egress import syslog
 from connhub.egress.allowed import parse_allow_list
 from connhub.egress.host import parse_host
-from connhub.vault.keyring import BadKeys
+from connhub.vault.keyring import BadKeys, repeats
 from connhub.vault.keyring import parse as parse_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -86,6 +86,8 @@ try:
     parse_keys(CONNHUB_KEYS)
 except BadKeys as error:
     stop("CONNHUB_KEYS", str(error))
+if repeats(CONNHUB_KEYS, SECRET_KEY):
+    stop("SECRET_KEY", "holds a key of CONNHUB_KEYS; make one of its own.")
 
 # --- Apps ---------------------------------------------------------------------------------------
 
@@ -244,8 +246,12 @@ CONNHUB_OWN_ENDPOINTS = [
 
 PROXY_MAX_REQUEST = read_number("CONNHUB_PROXY_MAX_REQUEST", 10 * 2**20)
 PROXY_MAX_RESPONSE = read_number("CONNHUB_PROXY_MAX_RESPONSE", 100 * 2**20)
+PROXY_CONNECT_S = read_number("CONNHUB_PROXY_CONNECT_S", 5, most=60)
+PROXY_IDLE_S = read_number("CONNHUB_PROXY_IDLE_S", 30, most=600)
+PROXY_TOTAL_S = read_number("CONNHUB_PROXY_TOTAL_S", 60, most=3600)
 PROXY_RATE_KEY = read_rate("CONNHUB_RATE_PER_KEY")
 PROXY_RATE_CONNECTION = read_rate("CONNHUB_RATE_PER_CONNECTION")
+ADMIN_RATE_TOKEN = read_rate("CONNHUB_RATE_PER_ADMIN_TOKEN", "600/minute")
 # Days that calls are kept, and that their sums by day are.
 CALLS_KEPT_DAYS = read_number("CONNHUB_CALLS_KEPT_DAYS", 30, most=3650)
 CALL_DAYS_KEPT = read_number("CONNHUB_CALL_DAYS_KEPT", 400, most=3650)

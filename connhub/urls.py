@@ -16,7 +16,9 @@ from connhub.connections.views import (
     sign_in_to,
 )
 from connhub.sharing.views import team_shares
+from connhub.usage.api.admin.api import api as admin_api
 from connhub.usage.api.runtime import api
+from connhub.usage.standalone_urls import of_each as standing_alone
 from connhub.usage.views import (
     access,
     availability,
@@ -26,6 +28,8 @@ from connhub.usage.views import (
     leaving_act,
     own_access,
     person_access,
+    problem,
+    problems,
     replace,
     usage,
 )
@@ -61,7 +65,8 @@ urlpatterns = [
     path("services/<slug:key>/share/", *share_pages("service")),
     path("teams/<uuid:public_id>/shared/", team_shares, name="team_shares"),
     path("integrations/", include("connhub.usage.urls")),
-    path("flows/", include("connhub.usage.standalone_urls")),
+    path("projects/", include("connhub.usage.project_urls")),
+    *(path(f"{noun}s/", include(standing_alone(noun))) for noun in ("flow", "app", "function")),
     path("integrations/<slug:key>/share/", *share_pages("integration")),
     path("profile/connections/", profile_connections, name="profile_connections"),
     path("profile/access/", own_access, name="profile_access"),
@@ -73,6 +78,9 @@ urlpatterns = [
     path("profile/sign-ins/<slug:link_name>/remove/", remove_sign_in, name="remove_sign_in"),
     path("audit/", include("connhub.audit.urls")),
     path("admin/", admin.site.urls),
+    path("api/v1/admin/", admin_api.urls),
+    path("api/v1/problems/", problems, name="problems"),
+    path("api/v1/problems/<slug:code>", problem, name="problem"),
     path("api/v1/", api.urls),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),

@@ -48,6 +48,7 @@
   });
   on("htmx:afterSwap", ({ detail }) => detail.target === dialog && showDialog());
   on("htmx:afterSwap", ({ detail }) => detail.target.id === "main" && $("#main .errors")?.focus());
+  on("htmx:afterSwap", ({ detail }) => detail.target.id === "try" && $("#try [tabindex='-1']")?.focus());
   on("htmx:afterSettle", () => {
     if (!opener || dialog.open || document.activeElement !== document.body) return;
     focusOpener(); // what it stood in was fetched anew

@@ -1,11 +1,18 @@
 #!/bin/sh
-# A browser for the tests: one that is here, else Debian's package, else one line that says so.
-for name in chromium chromium-browser google-chrome google-chrome-stable; do
-  command -v "$name" >/dev/null 2>&1 && exit 0
-done
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+# A browser, Node.js and curl for the tests: those that are here, else Debian's packages, else a
+# line that says so.
+missing=""
+has() {
+  for name in "$@"; do command -v "$name" >/dev/null 2>&1 && return; done
+  return 1
+}
+has chromium chromium-browser google-chrome google-chrome-stable || missing="chromium"
+has node || missing="$missing nodejs"
+has curl || missing="$missing curl"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && has apt-get; then
   apt-get update -qq >/dev/null 2>&1
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null 2>&1 && exit 0
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null 2>&1 && exit 0
 fi
-echo "connhub: the browser tests need Chromium or Chrome; on Debian: apt-get install chromium" >&2
+echo "connhub: some tests need a browser, Node.js and curl; on Debian: apt-get install $missing" >&2
 [ -z "$CI" ]

@@ -20,7 +20,7 @@ hanging="sharing/test_races.py accounts/test_people.py accounts/test_teams.py
   connections/test_own_settings.py connections/test_query_counts.py connections/test_races.py
   connections/test_refresh.py connections/test_restoring.py
   usage/test_availability.py usage/test_next_call.py usage/test_registration.py usage/test_renewal.py
-  usage/test_replacing.py"
+  usage/test_replacing.py vault/test_rotation.py faults"
 
 url="${TEST_POSTGRES_URL:-$(.venv/bin/python -m tests.postgresql_url || true)}"
 if [ -n "$url" ]; then

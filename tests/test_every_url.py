@@ -11,7 +11,7 @@ from django.urls import reverse
 from connhub.accounts.models import User
 from connhub.asgi import application
 from connhub.middleware import StaleForm, headers_of_every_answer
-from connhub.usage import problems
+from connhub.usage import problems, refusing
 from tests.every_url import UnknownArgument, pages, patterns
 from tests.factories import PASSWORD
 
@@ -19,10 +19,15 @@ OPEN = {
     "accounts:forgotten_password", "accounts:invitation", "accounts:invitation_link",
     "accounts:new_password", "accounts:reset_link", "accounts:setup", "accounts:sign_in",
     "accounts:sign_in_code", "accounts:sso", "accounts:sso_callback", "accounts:sso_failed",
-    "admin:login", "connect_link", "healthz", "oauth_callback", "open_connect_link", "readyz",
+    "admin:login", "connect_link", "healthz", "oauth_callback", "open_connect_link", "problem",
+    "problems", "readyz",
 }  # fmt: skip
-# These ask for an integration key instead; the page about them is for people.
-PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")} - {"api-1:openapi-view"}
+# These ask for an integration key or an admin token instead; the pages about them are for people.
+PROGRAMS = {
+    name
+    for _, name, _ in patterns()
+    if name.startswith(("api-1:", "admin-api:")) and not name.endswith(":openapi-view")
+}
 
 NONE = "00000000-0000-0000-0000-000000000000"
 SOMETHING = {
@@ -35,7 +40,6 @@ SOMETHING = {
     "ref": ["something"],
     "token": ["something"],
     "slug": ["something"],
-    "flow": ["something"],
     "service": ["something"],
     "url": ["something"],
     "rest": ["something"],
@@ -44,6 +48,7 @@ SOMETHING = {
     ".pk": ["1"],
     "pk": ["1"],
     "key": ["billing"],
+    "code": ["unauthorized"],
     "person": [NONE],
     "public_id": [NONE],
     "link_token": ["chl_something"],
@@ -52,6 +57,7 @@ SOMETHING = {
     "connections:remove_sign_in.pk": [NONE],
     "connections:one_bulk_test.pk": [NONE],
     "accounts:revoke_admin_token.pk": [NONE],
+    "api/v1/admin/.pk": [NONE],
     "other_account.pk": [NONE],
     "connections:one_import.pk": [NONE],
     "usage:revoke_key.pk": [NONE],
@@ -91,15 +97,16 @@ def test_only_these_views_are_open():
     assert opened - PROGRAMS == OPEN
 
 
-def test_every_call_of_the_runtime_api_asks_for_a_key(client, root):
+def test_every_call_of_an_api_asks_for_a_key_or_token(client, root):
     unasked = {
         page.name
         for page in pages(SOMETHING)
         if page.name in PROGRAMS and client.get(page.url).status_code not in (401, 405)
     }
 
-    # The description of the API and what is not there say nothing about the account.
-    assert unasked == {"api-1:openapi-json", "api-1:nothing_here", "api-1:api-root"}
+    # The descriptions of the APIs and what is not there say nothing about the account.
+    open_to_all = ("openapi-json", "nothing_here", "api-root")
+    assert unasked == {f"{api}:{name}" for api in ("api-1", "admin-api") for name in open_to_all}
 
 
 def test_a_new_argument_of_a_url_fails_with_a_hint():
@@ -147,6 +154,8 @@ def lacking(response) -> list[str]:
         ("nobody", "get", "/healthz", 200),
         ("nobody", "get", "/readyz", 200),
         ("nobody", "get", "/api/v1/connections", 401),
+        ("nobody", "get", "/api/v1/admin/connections", 401),
+        ("ada", "get", "/api/v1/admin/docs", 200),
         ("nobody", "get", "/api/v1/missing", 404),
         ("nobody", "get", "/api/v1/openapi.json", 200),
         ("ada", "get", "/", 302),
@@ -196,7 +205,7 @@ def answers_of_no_view(https):
         raise TimeoutError
 
     def answers():
-        asyncio.run(problems.answer(send, problems.Unauthorized(), request_id="0"))
+        asyncio.run(refusing.answer(send, problems.Unauthorized(), request_id="0"))
         scope = {"type": "http", "raw_path": b"/sign-in/", "headers": []}
         asyncio.run(application(scope, stop, send))
         starts = [message["headers"] for message in sent if message["type"].endswith(".start")]

@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import resolve
@@ -30,9 +31,18 @@ from connhub.connections.models import Connection, SavedView
 from connhub.services.models import OAuthApp, Origin, Service
 from connhub.sharing import roles
 from connhub.sharing.kinds import kinds
-from connhub.usage import flows, keys, projects, registration
+from connhub.usage import (
+    data_objects,
+    declaring,
+    flows,
+    functions,
+    grouping,
+    keys,
+    projects,
+    registration,
+)
 from connhub.usage import policies as usage_policies
-from connhub.usage.models import Flow, Integration
+from connhub.usage.models import App, Flow, Function, Integration, Project
 
 from .every_url import Page, pages, patterns
 from .factories import AuthMethodFactory, IntegrationFactory, UserFactory, connect
@@ -94,7 +104,9 @@ def asked_for() -> set[str]:
 
 
 def asked_in(path: Path) -> Iterator[str]:
-    kind = "integration" if "usage" in path.parts else "connection"
+    # The admin API finds connections as their pages do.
+    is_usage = "usage" in path.parts and "api" not in path.parts
+    kind = "integration" if is_usage else "connection"
     shared = kinds if "sharing" in path.relative_to(HOUSE).parts else ()
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.Call):
@@ -105,7 +117,11 @@ def asked_in(path: Path) -> Iterator[str]:
         if name in ASKING and isinstance(node.args[1], ast.JoinedStr):
             yield from (f"{each}{node.args[1].values[-1].value}" for each in shared)
         if name == "administered":
-            yield from (f"{kind}.{k.value.value}" for k in node.keywords if k.arg == "to")
+            yield from (
+                f"{kind}.{k.value.value}"
+                for k in node.keywords
+                if k.arg == "to" and isinstance(k.value, ast.Constant)
+            )
 
 
 def test_the_code_asks_for_nothing_but_what_the_table_names():
@@ -124,7 +140,8 @@ HELD_BY_QUERYSETS = {
     "connection.use": lambda person: usage_policies.usable_connections(person),
     "connection.find_usage": lambda person: usage_policies.traceable_by(person),
     "integration.see": lambda person: Integration.objects.visible_to(person),
-    "flow.see": lambda person: usage_policies.standalone_flows(person),
+    "standalone.see": lambda person: usage_policies.standing_alone(Flow, person),
+    "project.see": lambda person: Project.objects.visible_to(person),
     "account.audit": lambda person: Event.objects.filter(pk=0),  # by the view alone
 }
 
@@ -189,6 +206,11 @@ def things(cast, ada, connection):
     invitations.invite("new@acme.example", role="member", by=cast["super admin"])
     flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
     flows.create("nightly", name="Nightly", steps=[], integration=integration, by=ada)
+    for place in (integration, None):
+        key_of = "inside" if place else "alone"
+        for sort in (data_objects.SORT, functions.SORT):
+            declaring.create(sort, key_of, name=key_of, uses=[], integration=place, by=ada)
+    grouping.create("Empty", by=ada)
     run = bulk.start(Connection.objects.administered_by(ada), by=ada, enqueue=lambda *_: None)
     return {
         "link_name": ["billing", *OTHER_STATES],
@@ -197,8 +219,11 @@ def things(cast, ada, connection):
         "connections:sign_ins.link_name": ["own_keys"],
         "connections:remove_sign_in.pk": [theirs.pk],
         "integrations/.slug": ["invoices"],
-        "flow": ["nightly"],
-        "flows/.slug": ["alone"],
+        "integrations/<slug:slug>/flows/.key": ["nightly"],
+        "integrations/<slug:slug>/apps/.key": ["inside"],
+        "integrations/<slug:slug>/functions/.key": ["inside"],
+        **{f"{noun}s/.key": ["alone"] for noun in ("flow", "app", "function")},
+        "projects/.slug": [integration.project.slug, Project.objects.get(name="Empty").slug],
         "environments/.slug": ["development"],
         "connections:environment.slug": ["development"],
         "connections:drop_environment.slug": ["development"],
@@ -235,11 +260,13 @@ def things(cast, ada, connection):
         "person_access.public_id": [ines.public_id],
         "usage:revoke_key.pk": [key.pk],
         "usage:rotate_key.pk": [key.pk],
+        "api/v1/admin/.pk": [NOTHING],
         "token of the key": [token],
         "accounts:revoke_admin_token.pk": [admin_tokens.issue("Nightly", by=ada)[0].pk],
         **{name: ["anything"] for name in ("name", "app", "url", "rest")},
         **{name: ["1"] for name in (".pk", "pk", "object_id", "content_type_id")},
         "app_label": ["connections"],
+        "code": ["unauthorized"],
         "sequence": [Event.objects.latest("sequence").sequence],
         "format": ["csv"],
     }
@@ -251,7 +278,7 @@ NOTHING = "00000000-0000-0000-0000-000000000000"
 OPEN = {
     "accounts:setup", "accounts:sign_in", "accounts:sign_in_code", "accounts:sso_failed",
     "accounts:forgotten_password", "accounts:invitation_link", "accounts:reset_link", "healthz",
-    "readyz",
+    "problem", "problems", "readyz",
 }  # fmt: skip
 # Nothing here, for anybody: single sign-on is not set up, and the session is none of theirs.
 NOT_HERE = {"accounts:sso", "accounts:sso_callback", "accounts:end_session"}
@@ -259,8 +286,10 @@ NOT_HERE = {"accounts:sso", "accounts:sso_callback", "accounts:end_session"}
 BY_LINK = {
     "open_connect_link", "connect_link", "accounts:invitation", "accounts:new_password",
 }  # fmt: skip
-PROGRAMS = {name for _, name, _ in patterns() if name.startswith("api-1:")}
-PROGRAMS_WITHOUT_DOCS = PROGRAMS - {"api-1:openapi-view", "api-1:openapi-json"}
+APIS = ("api-1", "admin-api")
+DOCS, DOCUMENTS = ({f"{api}:openapi-{kind}" for api in APIS} for kind in ("view", "json"))
+PROGRAMS = {name for _, name, _ in patterns() if name.partition(":")[0] in APIS}
+PROGRAMS_WITHOUT_DOCS = PROGRAMS - DOCS - DOCUMENTS
 EVENT = {"audit_event", "audit_head"}
 # For everybody who is signed in: what they show is what the person may see.
 EVERYBODY = {
@@ -272,7 +301,7 @@ EVERYBODY = {
     "connections:columns", "connections:keys", "connections:export", "connections:import",
     "connections:deleted", "connections:unused", "connections:try_operation", "oauth_callback", "readiness", "expiry",
     "services:list", "services:detail", "usage:integrations", "profile_connections", "sign_ins",
-    "profile_access", "flows:list",
+    "profile_access", "flows:list", "apps:list", "functions:list", "projects:list",
 }  # fmt: skip
 # Only the one who began it finds it; here that is nobody, or the owner.
 OWN = {
@@ -293,6 +322,8 @@ DEMANDED = {
     "accounts:move_environment": "environment.change",
     "accounts:remove_environment": "environment.change",
     "accounts:sign_in_rules": "account.administer",
+    "accounts:vault_keys": "account.administer",
+    "accounts:rotate_vault_keys": "account.administer",
     "accounts:people": "account.administer",
     "accounts:person": "account.administer",
     "accounts:invite": "account.administer",
@@ -325,6 +356,7 @@ DEMANDED = {
     "connection_availability": "connection.make_available",
     "connections:summary": "connection.see",
     "connections:guide": "connection.see",
+    "connections:try_call": "connection.try",
     "connections:activity": "connection.see",
     "connections:edit": "connection.edit",
     "connections:rename": "connection.rename",
@@ -355,17 +387,14 @@ DEMANDED = {
     "usage:connections": "integration.see",
     "usage:register": "integration.register",
     "usage:deregister": "integration.register",
-    "usage:flows": "integration.see",
-    "usage:flow": "integration.see",
-    "usage:new_flow": "integration.save_flow",
-    "usage:edit_flow": "integration.save_flow",
-    "usage:attach_flow": "integration.save_flow",
-    "usage:detach_flow": "integration.remove_flow",
-    "usage:delete_flow": "integration.remove_flow",
-    "flows:new": "flow.create",
-    "flows:flow": "flow.see",
-    "flows:edit": "flow.save",
-    "flows:delete": "flow.delete",
+    "usage:edit": "integration.edit",
+    "usage:delete": "integration.delete",
+    "usage:attach_flow": "integration.declare",
+    "usage:detach_flow": "integration.undeclare",
+    "projects:new": "project.create",
+    "projects:project": "project.see",
+    "projects:rename": "project.rename",
+    "projects:delete": "project.delete",
     "usage:calls": "integration.see",
     "usage:members": "integration.see",
     "usage:add_member": "integration.change_members",
@@ -375,6 +404,18 @@ DEMANDED = {
     "usage:revoke_key": "integration.revoke_key",
     "usage:rotate_key": "integration.issue_key",
 }
+for _noun in ("flow", "app", "function"):
+    DEMANDED |= {
+        f"usage:{_noun}s": "integration.see",
+        f"usage:{_noun}": "integration.see",
+        f"usage:new_{_noun}": "integration.declare",
+        f"usage:edit_{_noun}": "integration.declare",
+        f"usage:delete_{_noun}": "integration.undeclare",
+        f"{_noun}s:new": "standalone.create",
+        f"{_noun}s:{_noun}": "standalone.see",
+        f"{_noun}s:edit": "standalone.save",
+        f"{_noun}s:delete": "standalone.delete",
+    }
 for _kind in kinds:
     DEMANDED |= {
         f"{_kind}_share:admins": f"{_kind}.see_admins",
@@ -393,9 +434,7 @@ FOR_ALL_ENVIRONMENTS = {
 QUERY = {"connections:try_service": "?type=api_key"}
 
 
-def thing_at(
-    page: Page, things: dict[str, list]
-) -> AdminToken | Connection | Flow | Integration | Service | None:
+def thing_at(page: Page, things: dict[str, list]) -> Model | None:
     """What the page is about, as far as rules go."""
     kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
     found = resolve(page.url).kwargs
@@ -403,8 +442,11 @@ def thing_at(
         return Connection.objects.get(link_name=name)
     if kind == "admin_token" and (pk := found.get("pk")):
         return AdminToken.objects.get(pk=pk)
-    if kind == "flow" and (slug := found.get("slug")):
-        return Flow.objects.get(slug=slug)
+    if kind == "standalone" and (key := found.get("key")):
+        model = {each.PAGE: each for each in (Flow, App, Function)}[found["kind"]]
+        return model.objects.get(**{model.KEY: key, "integration": None})
+    if kind == "project" and (slug := found.get("slug")):
+        return Project.objects.get(slug=slug)
     if kind == "integration" and (slug := found.get("slug", found.get("key"))):
         return Integration.objects.get(slug=slug)
     if kind == "service" and (slug := found.get("slug", found.get("key"))):
@@ -416,7 +458,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
     """The statuses that the table leads to for somebody; empty: any that refuses nothing."""
     if page.name in PROGRAMS_WITHOUT_DOCS:
         return {401, 404, 405}
-    if page.name in OPEN | {"api-1:openapi-json"}:
+    if page.name in OPEN | DOCUMENTS:
         return set()
     if page.name in BY_LINK:
         return {410}
@@ -440,7 +482,7 @@ def expected(page: Page, person: User | None, things: dict[str, list]) -> set[in
         return set() if may(person, "environment.connect_in") else {403}
     if page.name in DEMANDED:
         return refusal(person, DEMANDED[page.name], thing)
-    assert page.name in {*EVERYBODY, "api-1:openapi-view"}, f"Declare who may open {page.name}."
+    assert page.name in EVERYBODY | DOCS, f"Declare who may open {page.name}."
     return set()
 
 
@@ -462,15 +504,27 @@ def refusal(person, action, thing) -> set[int]:
 
 # What the key gets of the API, by method.
 BY_KEY = {
-    "api-1:list_connections": {"get": 200},
-    "api-1:declare_flow": {"put": 422},  # for no flow was sent
+    "api-1:get_connection": {"get": {200, 404}},  # of three, one is deleted
+    **{
+        f"api-1:list_{what}": {"get": {200}}
+        for what in ("connections", "flows", "data_objects", "functions")
+    },
+    # There is none of that name, and to declare one none was sent.
+    **{
+        f"api-1:get_{what}": {"get": {404}, "put": {422}, "delete": {404}}
+        for what in ("flow", "data_object", "function")
+    },
 }
 
 
 def expected_of_key(page: Page, method: str, things: dict[str, list]) -> set[int]:
     """What the API does for it; every page takes it for nobody."""
     if page.name in BY_KEY:
-        return {BY_KEY[page.name].get(method, 405)}
+        answers = BY_KEY[page.name]
+        answers |= {"head": answers["get"]} if "get" in answers else {}
+        return answers.get(method, {405})
+    if page.name.startswith("admin-api:"):
+        return expected(page, None, things)
     return {404} if page.name in PROGRAMS_WITHOUT_DOCS else expected(page, None, things)
 
 
@@ -484,7 +538,7 @@ READS = {
     "admin:audit_event_change": EVENT,
     "open_connect_link": EVENT,  # one that can't be used
     "oauth_callback": EVENT,
-    "api-1:list_connections": {"usage_integrationkey"},
+    **{key: {"usage_integrationkey"} for key in BY_KEY},
 }
 
 
@@ -535,7 +589,8 @@ def answers(browser: Client, page: Page) -> Iterator[Answer]:
 
 def has_only_looked(answer: Answer, page: Page) -> bool:
     """Whether no more was written than that somebody looked or was denied it, and their session."""
-    allowed = EVENT if answer.status in (401, 403, 404) else READS.get(page.name, set())
+    allowed = READS.get(page.name, set())
+    allowed = allowed | EVENT if answer.status in (401, 403, 404) else allowed
     return not answer.has_changed and answer.written <= {*allowed, "accounts_session"}
 
 
@@ -579,7 +634,7 @@ def test_every_url_answers_as_the_table_says(cast, things, who, monkeypatch, cap
                 statuses = expected_of_key(page, method, things)
             refused = status in (401, 403, 404) or status >= 500
             fine = status in statuses or status == 405 if statuses else not refused
-            if not fine and not (method == "options" and status == 200):
+            if not fine and not (method == "options" and status in (200, 204)):
                 wrong.append(f"{method} {page.url} ({page.name}): {status}, not {statuses}")
             if method in ("get", "head") and not has_only_looked(answer, page):
                 wrong.append(f"{method} {page.url} ({page.name}): wrote {answer.written}")

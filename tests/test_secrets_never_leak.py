@@ -33,7 +33,7 @@ from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS
 from connhub.sharing import roles
-from connhub.usage import flows, keys, registration
+from connhub.usage import data_objects, declaring, flows, functions, keys, registration
 from connhub.usage.models import CallDay
 from connhub.vault.fields import SealedField
 from connhub.vault.keyring import digest
@@ -68,6 +68,7 @@ SIGNS_IN = {
 # Catch-alls, which answer 404 to everything, and single sign-on, which is not set up here.
 FINDS_NOTHING = {
     "admin:unnamed", "api-1:nothing_here", "api-1:api-root", "accounts:sso",
+    "admin-api:nothing_here", "admin-api:api-root",
     "accounts:sso_callback", "admin:accounts_session_history",
 }  # fmt: skip
 
@@ -124,6 +125,10 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
     flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
     flows.create("alone", name="Alone", steps=steps(made), integration=None, by=ada)
+    for place in (integration, None):
+        key_of = "inside" if place else "alone"
+        for sort, uses in ((data_objects.SORT, objects(made)), (functions.SORT, used(made))):
+            declaring.create(sort, key_of, name=key_of, uses=uses, integration=place, by=ada)
     pending = Authorization(
         connection=made["oauth2_code"], user=ada, redirect_uri="https://x.example", state_digest="s",
         session_digest="s", expires_at=key.expires_at,
@@ -143,6 +148,7 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     roles.grant(made["api_key"].service, ada, by=ada)
     of_login_users = {
         "profile/sign-ins/.link_name": [own.link_name],
+        "api/v1/admin/connections/<slug:link_name>/sign-ins.link_name": [own.link_name],
         "connections:sign_ins.link_name": [own.link_name],
         "connections:remove_sign_in.link_name": [own.link_name],
         "connections:remove_sign_in.pk": [own.credentials.get().pk],
@@ -153,6 +159,8 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
         | of_shared
         | {
             "token": [token],
+            "admin token": [admin_tokens.issue("of ada", by=ada)[1]],
+            "admin token of root": [admin_tokens.issue("of root", by=root)[1]],
             "accounts:invitation_link.token": [url.split("/")[-2]],
             "accounts:send_invitation.public_id": [Invitation.objects.get().public_id],
             "accounts:withdraw_invitation.public_id": [Invitation.objects.get().public_id],
@@ -160,13 +168,16 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
             "people/.public_id": [bob.public_id],
             "other_account.pk": [pending.pk],
             "sequence": [1],
+            "code": ["unauthorized"],
             "format": ["csv"],
             "connections:one_import.pk": [plant_import(ada).pk],
             **plant_connect_links([made["oauth2_code"], made["api_key"]], ada),
             "connections:delete_view.public_id": [
                 ada.saved_views.create(name="Mine", query="q=b").public_id
             ],
-            "connections:one_bulk_test.pk": [plant_bulk_test(ada).pk],
+            "connections:one_bulk_test.pk": [run := plant_bulk_test(ada).pk],
+            "api/v1/admin/.pk": [run],
+            "api/v1/admin/.public_id": [bob.public_id],
         }
     )
 
@@ -258,6 +269,14 @@ def plant_for_login_users(by: User) -> Connection:
     return made
 
 
+def objects(connections: dict[str, Connection]) -> list[data_objects.DeclaredObject]:
+    return [data_objects.DeclaredObject(kind, c.link_name) for kind, c in connections.items()]
+
+
+def used(connections: dict[str, Connection]) -> list[functions.DeclaredUse]:
+    return [functions.DeclaredUse(connection.link_name) for connection in connections.values()]
+
+
 def steps(connections: dict[str, Connection]) -> list[flows.DeclaredStep]:
     return [flows.DeclaredStep(kind, "export", c.link_name) for kind, c in connections.items()]
 
@@ -300,8 +319,18 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
-        "flow": ["nightly"],
-        "flows/.slug": ["alone"],
+        "integrations/<slug:slug>/flows/.key": ["nightly"],
+        "integrations/<slug:slug>/apps/.key": ["inside"],
+        "integrations/<slug:slug>/functions/.key": ["inside"],
+        **{f"{noun}s/.key": ["alone"] for noun in ("flow", "app", "function")},
+        "projects/.slug": [integration.project.slug],
+        "api/v1/.app": ["inside"],
+        "api/v1/data-objects/.name": [next(iter(connections))],
+        "api/v1/functions/.name": ["inside"],
+        "api/v1/admin/services/.slug": [
+            connection.service.slug for connection in connections.values()
+        ],
+        "api/v1/admin/connections/.slug": ["production"],
         "usage:remove_member.public_id": [member.public_id],
         "person_access.public_id": [member.public_id],
         "accounts:revoke_admin_token.pk": [member.admin_tokens.get().pk],
@@ -366,12 +395,17 @@ def everything_of(response) -> str:
     return body.decode(errors="replace") + str(response.headers) + str(response.cookies)
 
 
-def ways_to_ask(page: Page, token: str) -> Iterator[dict]:
-    """As a browser, as htmx, and with an integration key."""
+def ways_to_ask(page: Page, planted: dict[str, list]) -> Iterator[dict]:
+    """As a browser, as htmx, and with an integration key or admin tokens."""
     yield {}
     yield {"HX-Request": "true"}
     if page.route.startswith("api/"):
-        yield {"Authorization": f"Bearer {token}"}
+        yield from bearers(planted)
+
+
+def bearers(planted: dict[str, list]) -> Iterator[dict]:
+    for name in ("token", "admin token", "admin token of root"):
+        yield {"Authorization": f"Bearer {planted[name][0]}"}
 
 
 def logged(caplog) -> str:
@@ -381,11 +415,12 @@ def logged(caplog) -> str:
 @pytest.mark.parametrize("who", CAST)
 def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
     caplog.set_level(logging.DEBUG)
-    secrets = {CANARY, PASSWORD, planted["token"][0]}
+    tokens = {planted[name][0] for name in ("token", "admin token", "admin token of root")}
+    secrets = {CANARY, PASSWORD, *tokens}
 
     leaking, broken = [], []
     for page in pages(planted):
-        for headers in ways_to_ask(page, planted["token"][0]):
+        for headers in ways_to_ask(page, planted):
             response = visitor.get(page.url, headers=headers)
             if leaks(everything_of(response), secrets):
                 leaking.append(page.url)
@@ -400,12 +435,15 @@ def test_no_page_shows_a_secret(planted, visitor, who, caplog, capfd):
 def test_the_walk_reaches_every_page(planted, ada, root):
     """A value that leads nowhere would hide a page from the test above."""
     visitors = [browser_of(ada), browser_of(root)]
-    key = {"Authorization": f"Bearer {planted['token'][0]}"}
 
     unreached = {
         page.name
         for page in pages(planted)
-        if all(visitor.get(page.url, headers=key).status_code == 404 for visitor in visitors)
+        if all(
+            visitor.get(page.url, headers=bearer).status_code in (404, 401)
+            for visitor in visitors
+            for bearer in bearers(planted)
+        )
     }
 
     assert unreached == FINDS_NOTHING

@@ -189,7 +189,7 @@ class Letter(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     to = models.EmailField()
     subject = models.CharField(max_length=200)
-    body = SealedField(version="body_version")
+    body = SealedField(version="body_version", kind="E-mails on their way")
     body_version = models.PositiveIntegerField(default=0)
     tries = models.PositiveSmallIntegerField(default=0)
     next_try_at = models.DateTimeField(db_index=True)
@@ -243,7 +243,7 @@ class SecondFactor(models.Model):
     """The seed of somebody's one-time codes (RFC 6238); on once a code confirmed it."""
 
     user = models.OneToOneField(User, models.CASCADE, related_name="second_factor")
-    seed = SealedField(version="seed_version")
+    seed = SealedField(version="seed_version", kind="Second factors", of="user")
     seed_version = models.PositiveIntegerField(default=0)
     confirmed_at = models.DateTimeField(null=True)
     last_step = models.BigIntegerField(default=0)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from connhub.audit.log import record
 from connhub.errors import Refusal
-from connhub.vault.keyring import digest
+from connhub.vault.keyring import CantOpen, digest
 
 from . import codes
 from .models import Account, RecoveryCode, SecondFactor, User
@@ -178,7 +178,11 @@ def _count_wrong(factor: SecondFactor) -> None:
 def _spend(factor: SecondFactor, code: str) -> bool:
     """Whether it is a code of now, a step before or after, and later than the last one used."""
     code = "".join(code.split())
-    generator, now = pyotp.TOTP(factor.seed.open().reveal()), int(time.time()) // STEP_S
+    try:
+        generator = pyotp.TOTP(factor.seed.open().reveal())
+    except CantOpen:  # a recovery code still lets them in, and a super admin can reset it
+        return False
+    now = int(time.time()) // STEP_S
     steps = [
         step
         for step in range(now - DRIFT, now + DRIFT + 1)

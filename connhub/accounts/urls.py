@@ -18,6 +18,8 @@ urlpatterns = [
     path("sign-out/", views.sign_out, name="sign_out"),
     path("settings/", views.settings_page, name="settings"),
     path("settings/sign-in/", views.sign_in_rules, name="sign_in_rules"),
+    path("settings/keys/", views.vault_keys, name="vault_keys"),
+    path("settings/keys/rotate/", views.rotate_vault_keys, name="rotate_vault_keys"),
     path("people/", views.people, name="people"),
     path("people/invite/", views.invite, name="invite"),
     path(

@@ -32,6 +32,12 @@ class AuditUnavailable(Refusal):
     code = "audit-unavailable"
     text = "This could not be put on record, so it was not done. Try again in a moment."
     status = 503
+    wait_s = 5
+
+
+def changes() -> int:
+    """How many changes are on record: whoever keeps something in memory compares."""
+    return Head.objects.filter(pk=HEAD).values_list("changes", flat=True).first() or 0
 
 
 def record(

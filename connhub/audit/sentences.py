@@ -31,6 +31,7 @@ SENTENCES = {
     "session.others_ended": "ended the other sessions of {}",
     "admin_token.issued": "issued the admin token {}",
     "admin_token.revoked": "revoked the admin token {}",
+    "admin_token.refused": "refused calls with an unknown admin token",
     "second_factor.switched_on": "switched the second factor on",
     "second_factor.switched_off": "switched the second factor off",
     "second_factor.codes_renewed": "made new recovery codes",
@@ -91,8 +92,12 @@ SENTENCES = {
     "connection.renewed": "renewed the token of {}",
     "connection.renewal_failed": "tried to renew the token of {}",
     "connection.reconnect_needed": "found that {} lost its authorization",
+    "connection.secret_unreadable": "found that the secret of {} can't be opened",
+    "connection.secret_readable": "found that the secret of {} can be opened again",
     "connection.tested": "tested {}",
-    "connection.operation_tried": "tried an operation of {}",
+    "connection.operation_tried": "tried a {method} operation of {}",
+    "connection.call_tried": "tried a {method} call over {}",
+    "connection.try_ended": "saw what came of a {method} call over {}",
     "connection.reconnected": "reconnected {} with new credentials",
     "connection.next_secret_given": "gave the next value of the secret of {}",
     "connection.next_secret_tested": "tested the next value of the secret of {}",
@@ -125,6 +130,10 @@ SENTENCES = {
     "connection.deregistered": "deregistered {} from an integration",
     "import.refused": "gave a file to import that was refused",
     "import.failed": "began an import that failed",
+    "vault_key.made": "made the vault key {}",
+    "vault_key.rotation_started": "started to seal everything with the vault key {}",
+    "vault_key.rotation_ended": "ended the rotation to the vault key {}",
+    "vault_key.retired": "retired the vault key {}",
     "bulk_test.started": "started testing several connections",
     "credential.read": "fetched the credential of {}",
     "credential.first_used": "used {} for the first time",
@@ -136,7 +145,11 @@ SENTENCES = {
     "integration.shared_to_self": "shared {} to themself, as a super admin",
     "integration.self_share_undone": "undid the share of {} to themself",
     "integration.created": "created the integration {}",
+    "integration.edited": "edited the integration {}",
+    "integration.deleted": "deleted the integration {}",
     "project.created": "created the project {}",
+    "project.renamed": "renamed the project {}",
+    "project.deleted": "deleted the project {}",
     "member.added": "added a member to {}",
     "member.removed": "removed a member from {}",
     "key.issued": "issued the integration key {}",
@@ -148,6 +161,12 @@ SENTENCES = {
     "flow.detached": "detached the flow {} from an integration",
     "flow.transferred": "transferred the flow {} from {from} to {whom}",
     "flow.deleted": "deleted the flow {}",
+    "app.saved": "saved the app {}",
+    "app.transferred": "transferred the app {} from {from} to {whom}",
+    "app.deleted": "deleted the app {}",
+    "function.saved": "saved the function {}",
+    "function.transferred": "transferred the function {} from {from} to {whom}",
+    "function.deleted": "deleted the function {}",
 }
 KINDS = {
     "connection": "Connections",
@@ -173,8 +192,11 @@ KINDS = {
     "member": "Members",
     "key": "Integration keys",
     "flow": "Flows",
+    "app": "Apps and their data objects",
+    "function": "Functions",
     "import": "Imports",
     "bulk_test": "Bulk tests",
+    "vault_key": "Vault keys",
     "egress": "Allowed private addresses",
     "audit": "Reads of this log",
 }
@@ -182,9 +204,9 @@ OUTCOMES = {"ok": "Done", "failed": "Failed", "denied": "Denied"}
 # Facts worth reading in the sentence, in this order.
 TOLD = (
     "environment", "user", "account", "member", "integration", "to", "with", "from", "was", "host",
-    "why", "link_name", "code", "path", "filters", "format", "file", "made_at",
+    "why", "link_name", "code", "path", "status", "filters", "format", "file", "made_at",
 )  # fmt: skip
-NAMED = ("from", "whom")  # people, where a sentence has a place for them
+NAMED = ("from", "whom", "method")  # where a sentence has a place for them
 ENDINGS = {"failed": ", which failed", "denied": ", which was denied"}
 PLAIN_ENOUGH = ("access.", "change.", "call.")  # that it came to nothing is said already
 
@@ -230,6 +252,8 @@ def _with_names(part: str, detail: dict) -> str:
 
 def _told(detail: dict) -> str:
     facts = [str(detail[name]) for name in TOLD if detail.get(name)]
+    if "times" in detail:
+        facts.append(f"{detail['times']} times")
     if "took_ms" in detail:
         facts.append(f"{detail['took_ms']} ms")
     return f" ({', '.join(facts)})" if facts else ""

@@ -20,7 +20,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from connhub.errors import Refusal
-from connhub.vault.keyring import KeyMissing, export_mac, ring
+from connhub.vault.keyring import KeyMissing, backup_mac, ring
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -55,13 +55,18 @@ class FileExists(Refusal):
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a backup is of and holds; no secret, and of keys the ids alone."""
+    """What a backup is of and holds; no secret, and of keys the ids alone.
+
+    With `keys` the values in it are sealed; with `signing_keys`, which may be retired, its events
+    are signed.
+    """
 
     version: str
     database: str
     made_at: str
     audit_head: str
     keys: list[str]
+    signing_keys: list[str]
     migrations: list[list[str]]
     tables: dict[str, dict[str, Any]]
     sequences: dict[str, list[Any]] = field(default_factory=dict)
@@ -131,7 +136,7 @@ def _canonical(plain: dict[str, Any]) -> bytes:
 
 def _signed(manifest: Manifest) -> bytes:
     plain = asdict(manifest)
-    key_id, mac = export_mac(_canonical(plain))
+    key_id, mac = backup_mac(_canonical(plain))
     document = {"format": FORMAT, "signed_with": key_id.hex(), "mac": mac.hex(), "manifest": plain}
     return json.dumps(document, indent=1).encode()
 
@@ -172,9 +177,9 @@ def _checked(document: dict[str, Any]) -> Manifest:
             f"The backup was made by ConnHub {plain['version']}, in a format that this version "
             "doesn't know. Restore it with that version."
         )
-    _require_keys({*plain["keys"], document["signed_with"]})
+    _require_keys(set(plain["keys"]), {*plain["signing_keys"], document["signed_with"]})
     try:
-        _, right = export_mac(_canonical(plain), bytes.fromhex(document["signed_with"]))
+        _, right = backup_mac(_canonical(plain), bytes.fromhex(document["signed_with"]))
     except KeyMissing:
         raise NotABackup from None
     if not hmac.compare_digest(right.hex().encode(), mac.encode()):
@@ -185,8 +190,9 @@ def _checked(document: dict[str, Any]) -> Manifest:
     return Manifest(**plain)
 
 
-def _require_keys(named: set[str]) -> None:
-    missing = sorted(named - {key_id.hex() for key_id in ring().keys})
+def _require_keys(sealing: set[str], signing: set[str]) -> None:
+    live, known = ({i.hex() for i in ids} for ids in (ring().live, ring().keys))
+    missing = sorted((sealing - live) | (signing - known))
     if missing:
         raise KeysMissing(
             f"The key ring lacks {', '.join(missing)}, without which the backup can't be opened. "

@@ -10,6 +10,7 @@ from django.db.migrations.loader import MigrationLoader
 
 from connhub.vault.fields import SealedField
 from connhub.vault.keyring import ring
+from connhub.vault.rotation import Kind, kinds
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -65,18 +66,23 @@ def count(query: Query, table: str) -> int:
     return query(f"SELECT count(*) FROM {quoted}")[0][0]  # noqa: S608 - a table of ours
 
 
-def needed_keys(query: Query) -> list[str]:
-    """The ids of those keys of the ring that anything is sealed or signed with."""
+def sealing_keys(query: Query) -> list[str]:
+    """The ids of the keys that anything is sealed with, as far as the ring has them; the primary."""
+    found = {ring().primary.id.hex()}
+    for kind in kept_secrets():
+        found |= {row[0] for row in query(_key_ids(kind.field))}
+    return sorted(found & {key_id.hex() for key_id in ring().live})
+
+
+def signing_keys(query: Query) -> list[str]:
+    """The ids of the keys that any event is signed with, as far as the ring has them."""
     found = {row[0] for row in query("SELECT DISTINCT key_id FROM audit_event")}
-    for field in sealed_fields():
-        found |= {row[0] for row in query(_key_ids(field))}
     return sorted(found & {key_id.hex() for key_id in ring().keys})
 
 
-def sealed_fields() -> list[SealedField]:
-    """Those of the rows that a backup keeps."""
-    kept = [model for model in apps.get_models() if model._meta.label not in EPHEMERAL]
-    return [f for model in kept for f in model._meta.fields if isinstance(f, SealedField)]
+def kept_secrets() -> list[Kind]:
+    """Everything sealed that a backup keeps."""
+    return [kind for kind in kinds() if kind.model._meta.label not in EPHEMERAL]
 
 
 def _key_ids(field: SealedField) -> str:

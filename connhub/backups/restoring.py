@@ -11,7 +11,7 @@ from connhub.audit.forwarding import release_positions
 from connhub.audit.log import record
 from connhub.audit.verify import Verdict, verify
 from connhub.connections import carried_over
-from connhub.vault.keyring import BadKeys, CantOpen
+from connhub.vault.keyring import BadKeys
 from connhub.vault.startup import WrongKeys, check_keys
 
 from . import archive, facts
@@ -110,14 +110,10 @@ def _prepare(path: Path, manifest: Manifest, grants_move: bool) -> Restored:
 def _try_all() -> Secrets:
     """Open every secret once: what can't be opened now could not be opened before either."""
     every = shut = 0
-    for field in facts.sealed_fields():
-        rows = field.model._base_manager.exclude(**{field.name: None})
-        for row in rows.only("pk", field.name, field.version).iterator(1000):
+    for secret in facts.kept_secrets():
+        for row in secret.sealed().iterator(1000):
             every += 1
-            try:
-                getattr(row, field.name).open()
-            except CantOpen:
-                shut += 1
+            shut += not secret.of(row).opens()
     return Secrets(every, shut)
 
 

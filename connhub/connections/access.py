@@ -8,9 +8,11 @@ from datetime import datetime
 from django.db.models import F
 
 from connhub.accounts.models import Environment, User
+from connhub.egress import guard
 from connhub.errors import Refusal
 from connhub.services import oauth_apps
 from connhub.services.addresses import Unfilled, fill, fill_config
+from connhub.services.limits import is_host_of
 from connhub.services.models import AuthMethod
 from connhub.vault.keyring import CantOpen, digest
 
@@ -129,6 +131,7 @@ def prepare(
     Raises:
         Refusal: the connection is revoked, disabled, not connected or needs a person.
         Unfilled: a parameter of its address is missing.
+        BadAddress: it has an endpoint of its own that can't be one.
     """
     credential = connection.credential_for(environment, user)
     require_usable(connection, credential)
@@ -138,7 +141,7 @@ def prepare(
     return Access(
         connection=connection,
         credential=credential,
-        base_url=fill(base_url_for(connection, stored, environment), stored.parameters),
+        base_url=_address(connection, stored, environment),
         injection=_hiding(
             injection_for(connection.auth_method, values),
             [opened[name] for name in _once_secret(connection.auth_method, opened)],
@@ -239,6 +242,19 @@ def base_url_for(connection: Connection, stored: Settings, environment: Environm
     own = endpoints.get(environment.pk) if environment else None
     of_method = connection.auth_method.config.get("base_url")
     return own or endpoints.get(None) or of_method or connection.service.base_url
+
+
+def at_the_service(method: AuthMethod, base_url: str) -> str:
+    """The address, if it is at a host that the service's limits name. Raises: BadAddress."""
+    target = guard.parse_url(base_url, schemes=("https", "http"), ports=guard.ANY_PORT)
+    if not is_host_of(method, target.host):
+        raise guard.BadAddress("The definition of the service does not name this host.")
+    return base_url
+
+
+def _address(connection: Connection, stored: Settings, environment: Environment | None) -> str:
+    base_url = fill(base_url_for(connection, stored, environment), stored.parameters)
+    return at_the_service(connection.auth_method, base_url) if stored.base_url else base_url
 
 
 def destination_of(connection: Connection, environment: Environment | None) -> str:

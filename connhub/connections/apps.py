@@ -6,13 +6,13 @@ class ConnectionsConfig(AppConfig):
 
     def ready(self):
         from connhub import context
-        from connhub.accounts import permissions
+        from connhub.accounts import permissions, resealing
         from connhub.accounts.people import leaving
         from connhub.accounts.permissions import Who
         from connhub.audit.things import Thing, things
         from connhub.sharing import kinds, roles
 
-        from . import expiry, listing, policies
+        from . import expiry, listing, policies, unreadable
         from .connect_links.validity import withdraw_of
         from .endings import SOURCES
         from .login_users import forget
@@ -31,6 +31,8 @@ class ConnectionsConfig(AppConfig):
         # First: it writes no event, and the record's lock comes last.
         leaving.connect(withdraw_of, dispatch_uid="connections.withdraw_links")
         leaving.connect(forget, dispatch_uid="connections.forget")
+        resealing.found_unreadable.connect(unreadable.note, dispatch_uid="connections.unreadable")
+        resealing.rotated.connect(unreadable.look_again, dispatch_uid="connections.look_again")
         kinds.add(
             kinds.Kind(
                 model=Connection,
@@ -53,6 +55,8 @@ class ConnectionsConfig(AppConfig):
                 "connections/<slug:key>/share/",
                 "integrations/<slug:slug>/connections/<slug:link_name>/",
                 "profile/sign-ins/<slug:link_name>/",
+                "api/v1/admin/connections/<slug:link_name>",
+                "api/v1/admin/deleted-connections/<slug:link_name>",
             ],
             ever=Connection.objects.all,
         )

@@ -28,13 +28,15 @@ class Authorization(models.Model):
     # Where tokens went when it began, as a hash.
     destination = models.CharField(max_length=64, blank=True)
     redirect_uri = models.CharField(max_length=300)
-    verifier = SealedField(version="verifier_version")
+    verifier = SealedField(
+        version="verifier_version", kind="Authorizations under way", of="connection"
+    )
     verifier_version = models.PositiveIntegerField(default=0)
     # What takes effect only when the authorization succeeds (an edit of scopes, say).
     pending = models.JSONField(default=dict, blank=True)
     # The page that the person goes to in the end, if not the connection's.
     then = models.CharField(max_length=200, blank=True)
-    grant = SealedField(version="grant_version")
+    grant = SealedField(version="grant_version", kind="Grants that wait for a yes", of="connection")
     grant_version = models.PositiveIntegerField(default=0)
     account = models.CharField("outside account", max_length=200, blank=True)
     expires_at = models.DateTimeField(db_index=True)

@@ -11,7 +11,7 @@ from connhub.services.addresses import fill
 from connhub.services.fields import AddressField
 from connhub.services.models import AuthMethod
 
-from .access import settings_for
+from .access import at_the_service, settings_for
 from .auth.base import Field
 from .creating import Own
 from .credential_form import PARAMETER, SECRET, CredentialForm
@@ -40,8 +40,11 @@ class PlaceForm(CredentialForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if url := cleaned.get("base_url"):
-            self._refuse_bad("base_url", lambda: fill(url, self._values(PARAMETER)))
+            self._refuse_bad("base_url", lambda: self._require_host(url))
         return cleaned
+
+    def _require_host(self, url: str) -> None:
+        at_the_service(self.method, fill(url, self._values(PARAMETER)))
 
     @property
     def given(self) -> dict[str, Any]:

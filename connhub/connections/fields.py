@@ -1,6 +1,6 @@
 """The form's fields for what services and auth methods ask for."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.core.validators import RegexValidator
 from connhub.forms import NO_CONTROLS, EndDateField, SecretField
 from connhub.services.models import AuthMethod
 
+from .auth import METHODS
 from .auth.base import Field, declared
 
 
@@ -64,3 +65,15 @@ def _text_field(spec: Field, common: dict[str, Any]) -> forms.CharField:
         text = f"This doesn't look right. {spec.help}".strip()
         field.validators.append(RegexValidator(spec.pattern, text))
     return field
+
+
+def shown_of(method: AuthMethod, parameters: Mapping[str, Any]) -> list[tuple[str, str, Any]]:
+    """Name, label and value of everything that was typed and is no secret."""
+    fields = {
+        item.name: item for item in (*parameters_of(method), *METHODS[method.kind].fields(method))
+    }
+    return [
+        (name, fields[name].label if name in fields else name.capitalize(), value)
+        for name, value in parameters.items()
+        if name not in fields or not fields[name].secret
+    ]

@@ -22,7 +22,7 @@ from django.db.models.functions import Lower
 
 from connhub import caching
 from connhub.accounts.models import Environment, User
-from connhub.paging import MOST_COUNTED, Order, Page, page
+from connhub.paging import MOST_COUNTED, SIZE, Order, Page, page
 from connhub.row_by_row import there_is
 from connhub.sharing import roles
 
@@ -99,9 +99,10 @@ def rows(
     params: Mapping[str, str],
     user: User,
     environments: list[Environment],
+    size: int = SIZE,
 ) -> Page:
     """A page of rows, its cursors beside it."""
-    found = page(queryset.for_listing(), ORDERS[sort], params)
+    found = page(queryset.for_listing(), ORDERS[sort], params, size)
     learn_places(found.rows)
     ids = [connection.pk for connection in found.rows]
     use, days, people = uses(ids, user), _calls(ids), admins(ids)
@@ -137,7 +138,7 @@ def uses(ids: list[int], user: User) -> dict[int, Use]:
             "pk",
             _of_each("data_objects", Count("pk")),
             _of_each("steps", Count("flow", distinct=True)),
-            _of_each("functions", Count("pk")),
+            _of_each("function_uses", Count("pk")),
             *(_of_each(source, Max("last_at")) for source in SOURCES),
             ExpressionWrapper(roles.administers(user, Connection), BooleanField()),
         )

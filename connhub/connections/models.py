@@ -316,7 +316,9 @@ class Credential(models.Model):
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="credentials")
     environment = models.ForeignKey(Environment, models.PROTECT, null=True, blank=True)
     user = models.ForeignKey(User, models.CASCADE, null=True, blank=True)
-    payload = SealedField(version="payload_version")
+    payload = SealedField(
+        version="payload_version", kind="Credentials of connections", of="connection"
+    )
     payload_version = models.PositiveIntegerField(default=0)
     status = models.PositiveSmallIntegerField(choices=Status, default=Status.NOT_CONNECTED)
     account = models.CharField("outside account", max_length=200, blank=True)

@@ -17,7 +17,7 @@ from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill
 from connhub.services.models import AuthMethod
 
-from .access import injection_for
+from .access import at_the_service, injection_for
 from .auth import METHODS
 from .auth.base import Granted, Injection
 from .auth.provider import at
@@ -65,7 +65,7 @@ def probe(
     trail = Trail()
     try:
         trail.begin("Parameters")
-        url = fill(base_url, values) + test["path"]
+        url = at_the_service(method, fill(base_url, values)) + test["path"]
         target = guard.parse_url(url, ports=guard.ANY_PORT)
         trail.say(f"{target.host}, port {target.port}.")
         _connect(trail, target)

@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from connhub.accounts.models import Environment, User
 from connhub.audit.log import record
+from connhub.egress.errors import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
 from connhub.vault.keyring import CantOpen
@@ -50,6 +51,7 @@ class RenewalFailed(Refusal):
     code = "renewal-failed"
     text = "The access token has expired and the service did not renew it just now. Try again soon."
     status = 503
+    wait_s = 5
 
 
 def needs_renewal(credential: Credential) -> bool:
@@ -102,7 +104,7 @@ def fresh_access(
         connection = ensure_fresh(credential).connection
     try:
         return prepare(connection, environment, user)
-    except Unfilled:
+    except (BadAddress, Unfilled):
         raise AddressIncomplete from None
 
 

@@ -47,7 +47,9 @@ class Rotation(models.Model):
         "connections.Credential", models.CASCADE, related_name="rotation"
     )
     phase = models.CharField(max_length=4, choices=Phase)
-    slot = SealedField(version="slot_version")
+    slot = SealedField(
+        version="slot_version", kind="Next and old secrets", of="credential__connection"
+    )
     slot_version = models.PositiveIntegerField(default=0)
     # Of the value in the slot: since when it is stored and by whom, and when it is said to end.
     stored_at = models.DateTimeField()

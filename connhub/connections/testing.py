@@ -40,6 +40,7 @@ class TooManyTests(Refusal):
     code = "busy"
     text = "Several tests are running already. Try again in a few seconds."
     status = 503
+    wait_s = 5
 
 
 def has_test(service: Service) -> bool:

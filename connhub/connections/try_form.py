@@ -1,23 +1,29 @@
-"""Asks for what an operation takes: the connection, its parameters and its body."""
+"""Asks for what an operation takes, or any other call: the path, parameters and body."""
 
 import json
 from collections.abc import Iterable
+from dataclasses import astuple
 from typing import Any
 from urllib.parse import quote
 
 from django import forms
+from django.http import QueryDict
 
 from connhub.accounts.models import Environment
 from connhub.forms import NO_CONTROLS
 from connhub.services.models import Operation
-from connhub.services.operations import FORM
+from connhub.services.operations import FORM, JSON
+from connhub.vault.keyring import digest
 
-from .calling.paths import require_canonical
+from .calling.paths import require_canonical, require_query
 from .calling.refusals import BadPath
+from .guide.sample import Sample
 from .models import Connection
+from .sending import SAFE, Asked
 from .trying import Given
 
 LONGEST_VALUE, LONGEST_BODY = 2000, 64 * 1024
+UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 AS_TEXT = ("json", "xml", "yaml", "graphql", "text/", FORM)
 
 
@@ -78,15 +84,8 @@ class TryForm(forms.Form):
         return self.cleaned_data
 
     def clean_body(self) -> str:
-        body = self.cleaned_data["body"].replace("\r\n", "\n")
-        if body and "json" in self.operation.body_type:
-            try:
-                json.loads(body)
-            except json.JSONDecodeError as error:
-                raise forms.ValidationError(f"This is no JSON: see line {error.lineno}.") from None
-            except (RecursionError, ValueError):
-                raise forms.ValidationError("This JSON can't be read.") from None
-        return body
+        is_json = "json" in self.operation.body_type
+        return _sendable(self.cleaned_data["body"], is_json=is_json)
 
     def _parameters(self) -> Iterable[tuple[str, dict[str, Any]]]:
         return ((f"p{number}", each) for number, each in enumerate(self.operation.parameters))
@@ -116,3 +115,77 @@ class TryForm(forms.Form):
 
 
 PLACES = {"path": "in the path", "query": "in the query", "header": "header"}
+
+
+class CallForm(forms.Form):
+    """One call over a connection as somebody types it; it begins as the guide's example."""
+
+    method = forms.ChoiceField(choices=[(name, name) for name in (*SAFE, *UNSAFE)])
+    path = forms.CharField(
+        max_length=LONGEST_VALUE,
+        validators=[NO_CONTROLS],
+        help_text="With its query, encoded as in a URL.",
+        widget=forms.TextInput({"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    body = forms.CharField(
+        required=False,
+        max_length=LONGEST_BODY,
+        strip=False,
+        widget=forms.Textarea({"rows": 4, "class": "mono", "spellcheck": "false"}),
+    )
+
+    def __init__(self, data: QueryDict | None, *, sample: Sample, environment: Environment) -> None:
+        json_body = "" if sample.json is None else json.dumps(sample.json, indent=2)
+        initial = {"method": sample.method, "path": sample.path, "body": json_body}
+        super().__init__(data, initial=initial, auto_id="id_try_%s")
+        self.environment = environment
+        self.body_type = sample.body_type or JSON
+        self.fields["body"].help_text = self.body_type
+
+    def clean_path(self) -> str:
+        path, _, query = self.cleaned_data["path"].partition("?")
+        try:
+            require_canonical(path.removeprefix("/").encode())
+            require_query(query.encode())
+        except BadPath as refusal:
+            raise forms.ValidationError(refusal.text) from None
+        return self.cleaned_data["path"]
+
+    def clean_body(self) -> str:
+        return _sendable(self.cleaned_data["body"], is_json=self.body_type == JSON)
+
+    def clean(self) -> dict[str, Any]:
+        super().clean()
+        method = self.cleaned_data.get("method")
+        if method in SAFE and self.cleaned_data.get("body"):
+            self.add_error("body", f"{method} takes no body. Choose another method, or empty this.")
+        return self.cleaned_data
+
+    @property
+    def asked(self) -> Asked:
+        """What the valid form says."""
+        path, _, query = self.cleaned_data["path"].removeprefix("/").partition("?")
+        body = self.cleaned_data["body"]
+        return Asked(self.cleaned_data["method"], path, query, (), body, self.body_type)
+
+    @property
+    def to_confirm(self) -> str:
+        """What the person has to agree to again before it is sent; "" where that is nothing.
+
+        Another call, body or environment is another thing to agree to.
+        """
+        if not self.asked.is_unsafe and self.environment.is_lowest:
+            return ""
+        return digest(json.dumps([self.environment.slug, *astuple(self.asked)]))
+
+
+def _sendable(body: str, *, is_json: bool) -> str:
+    body = body.replace("\r\n", "\n")
+    if body and is_json:
+        try:
+            json.loads(body)
+        except json.JSONDecodeError as error:
+            raise forms.ValidationError(f"This is no JSON: see line {error.lineno}.") from None
+        except (RecursionError, ValueError):
+            raise forms.ValidationError("This JSON can't be read.") from None
+    return body

@@ -23,6 +23,7 @@ urlpatterns = [
     path("unused/", views.unused, name="unused"),
     path("<slug:link_name>/", views.summary, name="summary"),
     path("<slug:link_name>/guide/", views.guide, name="guide"),
+    path("<slug:link_name>/try/", views.try_call, name="try_call"),
     path("<slug:link_name>/activity/", views.activity, name="activity"),
     path("<slug:link_name>/edit/", views.edit, name="edit"),
     path("<slug:link_name>/rename/", views.rename, name="rename"),

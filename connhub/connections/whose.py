@@ -8,7 +8,7 @@ from connhub.egress.errors import AnswerTooLarge, BadAddress, Unreachable, Unsen
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled, fill
 
-from .access import base_url_for, injection_for, settings_for
+from .access import at_the_service, base_url_for, injection_for, settings_for
 from .auth import identity
 from .auth.base import Granted
 from .auth.provider import at, is_success, json_object
@@ -38,7 +38,7 @@ def account_of(
     base_url = pending.get("base_url") or base_url_for(changed, stored, environment)
     try:
         values = values_with(connection, environment, pending) | granted.secrets
-        url = fill(base_url, parameters) + asked["path"]
+        url = at_the_service(changed.auth_method, fill(base_url, parameters)) + asked["path"]
         answer = send({}, url, injection_for(connection.auth_method, values), deadline_s=DEADLINE_S)
     except (AnswerTooLarge, BadAddress, Unreachable, Unsendable, Refusal, Unfilled):
         return ""

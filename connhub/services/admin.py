@@ -12,8 +12,8 @@ class ServiceAdmin(ReadOnlyAdmin):
     list_filter = ["origin", "listed", "category"]
     search_fields = ["name", "slug"]
     fields = [
-        "name", "slug", "version", "origin", "category", "base_url", "allowed_hosts", "driver",
-        "docs_url", "listed",
+        "name", "slug", "version", "origin", "category", "base_url", "allowed_hosts",
+        "allowed_methods", "allowed_paths", "driver", "docs_url", "listed",
     ]  # fmt: skip
     related = [
         ("Connections", "connections_connection", "service__id__exact"),

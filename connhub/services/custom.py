@@ -33,6 +33,7 @@ WORDS = frozenset(
 # Their words may change, but that they are there decides what is asked and sent.
 ASKED_BY = frozenset({"issuer_label", "subject_label"})
 WORDS_OF_A_ROW = frozenset({"label", "help", "placeholder"})
+LIMITS = ("allowed_hosts", "allowed_methods", "allowed_paths")
 ROWS = frozenset({"keys", "fields", "parameters"})
 # What auth methods ask under names of their own, besides their secrets.
 ASKED = {
@@ -89,6 +90,9 @@ class Definition:
     endpoints: Mapping[Environment, str] = field(default_factory=dict)
     operations: Sequence[Mapping[str, Any]] = ()
     parameters: Sequence[Mapping[str, Any]] = ()  # those whose words are known already
+    allowed_hosts: Sequence[str] = ()
+    allowed_methods: Sequence[str] = ()
+    allowed_paths: Sequence[str] = ()
 
 
 @transaction.atomic
@@ -188,6 +192,7 @@ def definition_of(service: Service) -> Definition:
         test=service.test,
         endpoints={row.environment: row.base_url for row in own if row.environment},
         parameters=service.parameters,
+        **{name: getattr(service, name) for name in LIMITS},
     )
 
 
@@ -251,6 +256,7 @@ def _columns(definition: Definition) -> dict[str, Any]:
         "base_url": definition.base_url,
         "test": dict(definition.test),
         "parameters": _parameters(definition),
+        **{name: list(getattr(definition, name)) for name in LIMITS},
     }
 
 

@@ -25,9 +25,17 @@ FORBIDDEN = "ConnHub may not connect to this address."
 WHOLE_HOST = "Only a part of the host name may differ per connection, not what it ends with."
 NOT_A_HEADER = re.compile(rf"authorization|{NOT_A_KEY.pattern}", re.I)
 MONO = {"class": "mono", "autocomplete": "off", "spellcheck": "false"}
+PREFIX_RULE = RegexValidator(
+    r"\A(/([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+\Z",
+    "Start each path with a slash, without one at its end, as it stands in calls.",
+)
+HOST_RULE = RegexValidator(
+    r"\A(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*\Z",
+    "Write whole host names such as api.example.com, or *.example.com for all below one.",
+)
 SCOPE = re.compile(r"[\x21-\x7e]{1,200}")
 PARAMETER = re.compile(r"[A-Za-z0-9_.-]{1,60}")
-MOST_SCOPES, MOST_PARAMETERS = 200, 20
+MOST_SCOPES, MOST_PARAMETERS, MOST_LINES = 200, 20, 50
 
 
 class AddressField(forms.CharField):
@@ -142,6 +150,24 @@ class HeadersField(ParametersField):
         if len({name.lower() for name in headers}) < len(headers):
             raise forms.ValidationError("A header is there twice.")
         return headers
+
+
+class LinesField(forms.CharField):
+    """One thing on each line, each of the rule's form."""
+
+    def __init__(self, *, rule: RegexValidator, placeholder: str, **kwargs: Any) -> None:
+        self.rule = rule
+        widget = forms.Textarea(MONO | {"rows": 2, "placeholder": placeholder})
+        super().__init__(max_length=4000, required=False, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> list[str]:
+        lines = list(dict.fromkeys(_lines(super().clean(value), MOST_LINES)))
+        for text in lines:
+            self.rule(text)
+        return lines
+
+    def prepare_value(self, value: Any) -> Any:
+        return "\n".join(value) if isinstance(value, list) else value
 
 
 def in_lines(pairs: Mapping[str, str]) -> str:

@@ -11,9 +11,20 @@ from connhub.accounts.models import Environment
 from connhub.forms import Switch
 
 from .addresses import PLACEHOLDER
-from .custom import RESERVED, Definition, MethodDefinition, SlugTaken, addresses
-from .fields import MONO, AddressField, HeadersField, host_in, in_lines, line
+from .custom import LIMITS, RESERVED, Definition, MethodDefinition, SlugTaken, addresses
+from .fields import (
+    HOST_RULE,
+    MONO,
+    PREFIX_RULE,
+    AddressField,
+    HeadersField,
+    LinesField,
+    host_in,
+    in_lines,
+    line,
+)
 from .gallery import AUTH_LABELS
+from .limits import METHODS, Limits
 from .models import Service
 
 SLUG_RULE = RegexValidator(
@@ -72,6 +83,25 @@ class DetailsForm(forms.Form):
         widget=forms.TextInput(MONO | {"placeholder": "/me"}),
         help_text="A call that changes nothing and shows that the credential works.",
     )
+    allowed_methods = forms.MultipleChoiceField(
+        label="Methods",
+        required=False,
+        choices=[(method, method) for method in METHODS],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    allowed_paths = LinesField(
+        rule=PREFIX_RULE,
+        placeholder="/orders",
+        label="Paths",
+        help_text="Calls to these and to what is below them, one on each line. They come after "
+        "the base URL.",
+    )
+    allowed_hosts = LinesField(
+        rule=HOST_RULE,
+        placeholder="*.example.com",
+        label="Hosts of endpoints",
+        help_text="Where connections may have an endpoint of their own, besides the hosts above.",
+    )
 
     def __init__(self, *args: Any, service: Service | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -83,6 +113,7 @@ class DetailsForm(forms.Form):
             del self.fields["slug"]
         self.groups = [
             ("Test request", "", ["test_method", "test_path"]),
+            ("Limits", "What is left empty is not limited.", list(LIMITS)),
             (
                 "Endpoints",
                 "Only where an environment has an address of its own.",
@@ -97,7 +128,19 @@ class DetailsForm(forms.Form):
         super().clean()
         for name, url in self.addresses().items():
             self.refuse_secrets(name, [url])
+        self._require_test_within_limits()
         return self.cleaned_data
+
+    def _require_test_within_limits(self) -> None:
+        cleaned = self.cleaned_data
+        allowed = Limits(
+            tuple(cleaned.get("allowed_methods", ())), tuple(cleaned.get("allowed_paths", ()))
+        )
+        path, method = cleaned.get("test_path"), cleaned.get("test_method", "")
+        if path and not (
+            allowed.allow_method(method) and allowed.allow_path(path.partition("?")[0])
+        ):
+            self.add_error("test_path", "The test is a call that the limits below don't allow.")
 
     def refuse_secrets(self, field: str, texts: Iterable[str]) -> None:
         """Name the field where what was typed would show a secret."""
@@ -141,6 +184,7 @@ class DetailsForm(forms.Form):
                 if cleaned[name]
             },
             methods=methods,
+            **{name: cleaned[name] for name in LIMITS},
             **more,
         )
 
@@ -154,6 +198,7 @@ def details_of(definition: Definition) -> dict[str, Any]:
         "base_url": definition.base_url,
         "test_method": definition.test.get("method", "GET"),
         "test_path": definition.test.get("path", ""),
+        **{name: list(getattr(definition, name)) for name in LIMITS},
         **{ENDPOINT + stage.slug: url for stage, url in definition.endpoints.items()},
     }
 

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 from connhub.audit.log import record
 
 from . import moving
+from .custom import LIMITS
 from .gallery import AUTH_LABELS
 from .models import AuthMethod, Origin, Service
 from .rules import PARAMETER, CatalogueError, problems
@@ -246,7 +247,7 @@ def _entry(category: str, raw: dict[str, Any]) -> Entry:
         "docs_url": raw["docs_url"],
         "base_url": raw.get("base_url", ""),
         "parameters": [PARAMETER | parameter for parameter in raw.get("parameters", [])],
-        "allowed_hosts": raw.get("allowed_hosts", []),
+        **{name: raw.get(name, []) for name in LIMITS},
         "test": raw.get("test", {}),
         "driver": raw.get("driver", ""),
     }

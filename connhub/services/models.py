@@ -63,7 +63,11 @@ class Service(models.Model):
     docs_url = models.URLField(blank=True)
     base_url = models.CharField(max_length=300, blank=True)
     parameters = models.JSONField(default=list, blank=True)
+    # Where connections may have endpoints of their own, besides its own hosts; anywhere if empty.
     allowed_hosts = models.JSONField(default=list, blank=True)
+    # What may be called, the paths below the base URL; everything if empty.
+    allowed_methods = models.JSONField(default=list, blank=True)
+    allowed_paths = models.JSONField(default=list, blank=True)
     test = models.JSONField(default=dict, blank=True)
     driver = models.CharField(max_length=30, blank=True)
     listed = models.BooleanField(default=True)
@@ -200,7 +204,9 @@ class OAuthApp(models.Model):
     environment = models.ForeignKey(Environment, models.PROTECT, null=True, blank=True)
     shared = models.BooleanField(default=False)
     client_id = models.CharField(max_length=300)
-    client_secret = SealedField(version="client_secret_version")
+    client_secret = SealedField(
+        version="client_secret_version", kind="Client secrets of OAuth apps", of="service"
+    )
     client_secret_version = models.PositiveIntegerField(default=0)
     ends_at = models.DateTimeField("end of the client secret", null=True, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True)

@@ -12,8 +12,10 @@ from connhub.accounts.models import Environment
 
 from . import strict
 from .api_key_form import NOT_A_KEY, WIRE_NAME
-from .custom import Definition, MethodDefinition, sending
+from .custom import LIMITS, Definition, MethodDefinition, sending
+from .fields import HOST_RULE, MOST_LINES, PREFIX_RULE
 from .forms import PATH_RULE, SLUG_RULE, AddressField
+from .limits import METHODS
 
 WORD, LONG = strict.line(300), strict.line(2000)
 PAIRS = strict.pairs(strict.line(60, blank=False), LONG, 40)
@@ -133,7 +135,12 @@ SERVICE = strict.record(
         "test": TEST,
         "endpoints": strict.pairs(strict.line(30), _address, 50),
         "methods": strict.each(_method, 10),
-    }
+    },
+    {
+        "allowed_hosts": strict.each(_matching(HOST_RULE, 200), MOST_LINES),
+        "allowed_methods": strict.each(strict.one_of(*METHODS), len(METHODS)),
+        "allowed_paths": strict.each(_matching(PREFIX_RULE, 200), MOST_LINES),
+    },
 )
 
 
@@ -151,6 +158,7 @@ def plain(slug: str, definition: Definition) -> dict[str, Any]:
     return {
         "slug": slug,
         **{name: getattr(definition, name) for name in WORDS},
+        **{name: list(each) for name in LIMITS if (each := getattr(definition, name))},
         "endpoints": {stage.slug: url for stage, url in definition.endpoints.items()},
         "methods": [
             {
@@ -173,7 +181,7 @@ def definition(service: Mapping[str, Any], stages: Mapping[str, Environment]) ->
     endpoints = {
         stages[slug]: url for slug, url in service["endpoints"].items() if url and slug in stages
     }
-    words = {name: service[name] for name in WORDS}
+    words = {name: service[name] for name in (*WORDS, *LIMITS) if name in service}
     return Definition(**words, methods=methods, endpoints=endpoints)
 
 

@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .addresses import TEXT_MAPS, TEXTS
+from .custom import LIMITS
 from .gallery import AUTH_LABELS
+from .limits import Limits
 
 MIN_CONTRAST = 4.5  # of a monogram's white text on its colour: WCAG 2.2, 1.4.3
 
@@ -75,7 +77,7 @@ def _database_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         yield "driver", "is needed for a database"
     if len(raw["auth"]) > 1:
         yield "auth", "must hold nothing else for a database"
-    for key in ("base_url", "parameters", "headers", "allowed_hosts", "test"):
+    for key in ("base_url", "parameters", "headers", *LIMITS, "test"):
         if raw.get(key):
             yield key, "is not for databases: the driver knows what it needs"
 
@@ -214,7 +216,11 @@ def _test_problems(raw: dict[str, Any]) -> Iterator[Problem]:
         if "test" in method and "test" not in raw:
             yield f"auth[{index}].test", "needs one of the service, which it replaces"
         tests.append((f"auth[{index}].test", method.get("test", {})))
+    limits = Limits(tuple(raw.get("allowed_methods", ())), tuple(raw.get("allowed_paths", ())))
     for key, test in tests:
+        path = test.get("path", "").partition("?")[0]
+        if test and not (limits.allow_method(test["method"]) and limits.allow_path(path)):
+            yield key, "is not a call that allowed_methods and allowed_paths allow"
         if "json" in test and test["method"] != "POST":
             yield f"{key}.json", "is for POST only"
         if "expect_json" in test and test["method"] == "HEAD":

@@ -4,10 +4,11 @@ import json
 
 from connhub.connections.auth import METHODS
 from connhub.connections.calling.headers import Raw
+from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.connections.models import AccessMode, Connection
 from connhub.middleware import headers_of_every_answer
 
-from .problems import CredentialsNotAllowed, MethodNotAllowed
+from .problems import CredentialsNotAllowed
 from .proxying import Call
 from .routes import Ready, Route
 
@@ -30,8 +31,11 @@ def may_hand_out(connection: Connection) -> bool:
 async def hand_out(call: Call, route: Route, ready: Ready) -> None:
     """Answer with what a flow can use of the credential; the caller has put it on record."""
     body = _document(route, ready)
-    length = (b"content-length", str(len(body)).encode())
-    await call.start(200, [*HEADERS, length, *headers_of_every_answer()])
+    facts = [
+        (b"content-length", str(len(body)).encode()),
+        (b"x-request-id", call.request_id.encode()),
+    ]
+    await call.start(200, [*HEADERS, *facts, *headers_of_every_answer()])
     await call.write(body, more=False)
 
 

@@ -9,8 +9,10 @@ import logging
 import os
 import re
 import traceback
+from collections import Counter
 from collections.abc import Awaitable, Hashable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from time import perf_counter, time
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -22,8 +24,9 @@ from connhub.audit.context import Context, current
 from connhub.connections.calling.headers import require_few, values_of
 from connhub.connections.calling.refusals import BadHeader
 from connhub.errors import Refusal
+from connhub.vault import counting
 
-from . import callers, credentials, problems, records
+from . import callers, credentials, records, refusing
 from .bodies import Receive
 from .calls.entry import Entry
 from .calls.log import CallLog
@@ -39,15 +42,15 @@ from .proxying import BrokenOff, Call, Pools, pass_on
 from .rates.asking import Asking
 from .rates.counting import read_rate
 from .rates.leases import Leases
-from .revision import Revision
-from .routes import Ready, Route, Routes
+from .revision import DatabaseAway, Revision
+from .routes import Ready, Route, Routes, in_thread
 
 PREFIX = b"/api/v1/connections/"
 BEARER = re.compile(rb"bearer +(\S+)", re.IGNORECASE)
 FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
 USER = b"x-connhub-user"
 LONGEST = {b"x-connhub-flow": 60, b"x-connhub-step": 80, USER: 254}
-# At most so often for each connection: renewals that a 401 asks for, records of redactions.
+# At most so often for each connection: renewals that a 401 asks for, records of the same again.
 RARELY_S = 60
 log = logging.getLogger("connhub.usage.gateway")
 
@@ -84,11 +87,12 @@ class Gateway:
         self.records = records.Recorder(self.threads)
         self.pools = Pools()
         self.calls = CallLog()
-        self.per_key = callers.leases(settings.PROXY_RATE_KEY)
+        self.per_key = callers.with_keys.leases
         self.per_connection = Leases("connection", read_rate(settings.PROXY_RATE_CONNECTION))
         self.rates = Asking(self.per_key, self.per_connection)
         self.used: set[tuple[Any, int, int | None]] = set()
         self.lately: dict[tuple[str, Hashable], float] = {}
+        self.untold: Counter[Hashable] = Counter()
         self.background: set[asyncio.Task] = set()
         self.random = b""
         self.calls.start()
@@ -102,6 +106,7 @@ class Gateway:
         await self.pools.close()
         await self.rates.close()
         await asyncio.to_thread(self.calls.stop)
+        await self._count_seals()
         await self.revision.close()
         for threads in (self.threads, self.renewals):
             threads.shutdown(wait=False, cancel_futures=True)
@@ -160,11 +165,11 @@ class Gateway:
         token = BEARER.fullmatch(call.named.get(b"authorization", b"").strip())
         if token is None or len(values_of(call.headers, b"authorization")) > 1:
             raise Unauthorized
-        call.digest = callers.digest_of(token[1].decode("latin-1"))
+        call.digest = callers.with_keys.digest_of(token[1].decode("latin-1"))
         if not call.digest:
             raise Unauthorized
         # One that is none costs nobody's limit.
-        if is_known := callers.knows(call.digest):
+        if is_known := callers.with_keys.knows(call.digest):
             await self.rates.take(self.per_key, call.digest)
         route = await self.routes.find(call.digest, call.link_name, call.at, _user_of(call))
         if not is_known:
@@ -189,16 +194,25 @@ class Gateway:
         try:
             credentials.require_allowed(call, route)
         except CredentialsNotAllowed:
-            await self._record_read(route, outcome="denied")
+            await self._record_refused_read(route, call.at)
             raise
         ready = await self.routes.fresh(route, call.at)
         await self._record_read(route)
         await credentials.hand_out(call, route, ready)
 
-    async def _record_read(self, route: Route, **details: str) -> None:
+    async def _record_read(self, route: Route, **more: Any) -> None:
         await self.records.write(
-            records.credential_read, route.key, route.connection, route.user, **details
+            records.credential_read, route.key, route.connection, route.user, **more
         )
+
+    async def _record_refused_read(self, route: Route, now: float) -> None:
+        """The first in a minute; the others are counted in the next record."""
+        whose = (route.key.pk, route.connection.pk)
+        if self._is_due("refused read", whose, now):
+            times = self.untold.pop(whose, 0) + 1
+            await self._record_read(route, outcome="denied", times=times)
+        else:
+            self.untold[whose] += 1
 
     def _renew_after_refusal(self, ready: Ready, now: float) -> None:
         """Later calls get a new token: the service may have ended this one before its time."""
@@ -218,7 +232,7 @@ class Gateway:
         """Of the same calls only the first in a minute even asks whether it is on record."""
         if call.route is not None or not isinstance(refusal, Unauthorized | NotUsable):
             return
-        known = callers.knows(call.digest)
+        known = callers.with_keys.knows(call.digest)
         whose = (call.digest, call.link_name) if known else (ip, "")
         if self._is_due("denial", whose, call.at):
             work = self.records.write(
@@ -235,8 +249,15 @@ class Gateway:
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:
         call.status, call.problem = int(refusal.status), refusal.code
-        link_name = call.link_name if call.route else None
-        await problems.answer(call.send, refusal, request_id=call.request_id, link_name=link_name)
+        route = call.route
+        await refusing.answer(
+            call.send,
+            refusal,
+            request_id=call.request_id,
+            link_name=call.link_name if route else "",
+            integration=route.key.integration.slug if route else "",
+            receive=call.receive,
+        )
 
     def _note(self, call: Call, *, is_proxy: bool) -> None:
         """Put the call into the log, unless it was none or there are too many already."""
@@ -284,6 +305,11 @@ class Gateway:
             self.routes.forget_idle(now)
             await self.pools.forget_idle(now)
             self.lately = {what: at for what, at in self.lately.items() if now - at < RARELY_S}
+            await self._count_seals()
+
+    async def _count_seals(self) -> None:
+        with suppress(DatabaseAway):
+            await in_thread(self.threads, counting.flush)
 
 
 def _caller_of(call: Call) -> tuple[str, str, str]:

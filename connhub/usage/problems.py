@@ -1,24 +1,12 @@
-"""How the runtime API says no: RFC 9457 problem documents, each of a stable type."""
+"""What stands in the way of a call to the runtime API."""
 
-import json
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
-from django.conf import settings
-from django.urls import reverse
-
 from connhub.errors import Refusal
-from connhub.middleware import headers_of_every_answer
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-# The page that mends it, where that is not the connection's summary.
-PAGES = {
-    "not-connected": "authorize",
-    "reconnect-needed": "authorize",
-}
 
 
 class Unauthorized(Refusal):
@@ -40,7 +28,10 @@ class NotFound(Refusal):
 
 
 class NotUsable(Refusal):
-    """There is no such connection, or it is not for this key: nobody can tell which."""
+    """There is no such connection, or it is not for this key: nobody can tell which.
+
+    `integration` is the slug of the key's, and `link_names` what was asked for.
+    """
 
     code = "not-registered"
     text = (
@@ -48,6 +39,10 @@ class NotUsable(Refusal):
         "Check the link name, or register the connection."
     )
     status = HTTPStatus.NOT_FOUND
+
+    def __init__(self, integration: str, *link_names: str) -> None:
+        self.integration, self.link_names = integration, link_names
+        super().__init__()
 
 
 class AuthorizeAsUser(Refusal):
@@ -93,16 +88,6 @@ class RateLimited(Refusal):
         super().__init__()
 
 
-class MethodNotAllowed(Refusal):
-    code = "method-not-allowed"
-    text = "ConnHub does not pass this method on."
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-
-    def __init__(self, allowed: str) -> None:
-        self.allowed = allowed
-        super().__init__()
-
-
 class RequestTooLarge(Refusal):
     code = "request-too-large"
     text = "The request's body is larger than ConnHub passes on. Send it in smaller parts."
@@ -142,58 +127,3 @@ class InternalError(Refusal):
     code = "internal-error"
     text = "Something went wrong inside ConnHub. Try again; tell whoever runs it if it stays."
     status = HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-async def answer(
-    send: Send, refusal: Refusal, *, request_id: str, link_name: str | None = None
-) -> None:
-    """Send the refusal as a problem document; `link_name` only if the caller may know of it."""
-    body = document(refusal, request_id=request_id, link_name=link_name)
-    headers = [
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-connhub-problem", refusal.code.encode()),
-        (b"x-request-id", request_id.encode()),
-        *headers_of(refusal),
-        *headers_of_every_answer(),
-    ]
-    await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
-
-
-def document(refusal: Refusal, *, request_id: str, link_name: str | None = None) -> bytes:
-    """The problem document (RFC 9457 section 3); `connection` links to the page that mends it."""
-    problem = {
-        "type": f"{settings.CONNHUB_URL}/api/v1/problems/{refusal.code}",
-        "title": refusal.code.replace("-", " ").capitalize(),
-        "status": int(refusal.status),
-        "detail": refusal.text,
-        "request_id": request_id,
-    }
-    if link_name:
-        problem["connection"] = settings.CONNHUB_URL + _page(refusal.code, link_name)
-    if isinstance(refusal, AuthorizeAsUser) and link_name:
-        query = f"?environment={refusal.environment}" if refusal.environment else ""
-        page = reverse("sign_in_to", args=[link_name])
-        problem["authorize_url"] = settings.CONNHUB_URL + page + query
-    return json.dumps(problem, ensure_ascii=False).encode()
-
-
-def headers_of(refusal: Refusal) -> list[tuple[bytes, bytes]]:
-    """What it says besides to the program that called."""
-    match refusal:
-        case Unauthorized():
-            return [(b"www-authenticate", b'Bearer realm="ConnHub"')]
-        case RateLimited():
-            return [(b"retry-after", str(refusal.wait_s).encode())]
-        case MethodNotAllowed():
-            return [(b"allow", refusal.allowed.encode())]
-        case RequestTooLarge() | RequestIncomplete():
-            return [(b"connection", b"close")]
-    return [(b"retry-after", b"5")] if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE else []
-
-
-@lru_cache(maxsize=1024)
-def _page(code: str, link_name: str) -> str:
-    return reverse(f"connections:{PAGES.get(code, 'summary')}", args=[link_name])

@@ -13,9 +13,10 @@ from multidict import CIMultiDict
 from connhub.connections.auth.base import Sign
 from connhub.connections.calling.headers import MOST_BYTES, MOST_HEADERS, Raw, for_caller, size_of
 from connhub.connections.calling.injection import FORM
+from connhub.connections.calling.limits import require_allowed
 from connhub.connections.calling.paths import require_canonical, require_query
 from connhub.connections.calling.redaction import Window
-from connhub.connections.calling.refusals import BadHeader, FormNeeded
+from connhub.connections.calling.refusals import BadHeader, FormNeeded, MethodNotAllowed
 from connhub.egress.http import Client, NoAnswer, client, unreachable
 from connhub.egress.timing import even_timing
 from connhub.errors import Refusal
@@ -23,7 +24,6 @@ from connhub.errors import Refusal
 from .bodies import CODINGS, Inflater, Receive, Upload
 from .problems import (
     AnswerTooLarge,
-    MethodNotAllowed,
     NotHTTP,
     RequestTooLarge,
     Send,
@@ -36,7 +36,6 @@ from .routes import IDLE_S, Ready, Route
 METHODS_REFUSED = frozenset({"TRACE", "TRACK", "CONNECT"})
 METHODS_NAMED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 BODILESS = frozenset({204, 304})
-TOTAL_S = 60
 MOST_FORM = 2**20  # bytes; a form has to be read whole
 FAILURES = (aiohttp.ClientError, OSError, TimeoutError)
 
@@ -110,10 +109,16 @@ class Pools:
             await upstream.close()
 
     def _open(self, whose: Hashable) -> Client:
-        """5 s to connect, 10 s to wait for one of 100 connections, 30 s idle, 60 s in all."""
+        """Twice as long as to connect, a call waits for one of 100 connections."""
+        connect_s = settings.PROXY_CONNECT_S
         self._clients[whose] = client(
             limits={"limit": 100, "keepalive_timeout": 30},
-            timeout=aiohttp.ClientTimeout(total=TOTAL_S, connect=10, sock_connect=5, sock_read=30),
+            timeout=aiohttp.ClientTimeout(
+                total=settings.PROXY_TOTAL_S,
+                connect=2 * connect_s,
+                sock_connect=connect_s,
+                sock_read=settings.PROXY_IDLE_S,
+            ),
             max_field_size=32 * 1024,
             max_headers=MOST_HEADERS,
         )
@@ -135,6 +140,7 @@ async def pass_on(upstream: Client, ready: Ready, call: Call) -> None:
     require_canonical(call.path or b"")
     require_query(call.query)
     path = None if call.path is None else call.path.decode("ascii")
+    require_allowed(ready.limits, call.method, path)
     url = ready.base.url(path, ready.injector.query(call.query.decode("ascii")))
     headers = ready.injector.headers(call.headers)
     body = await _body(call, ready, headers)
@@ -180,7 +186,7 @@ async def _sign(
 ) -> bytes | None:
     """Set the signature's headers; a body is read whole for it, up to the limit of a request."""
     if isinstance(body, Upload):
-        body = b"".join([piece async for piece in body])
+        body = await body.read_all()
         call.bytes_in = len(body)
     for name, value in sign(call.method, url, list(headers.items()), body or b""):
         headers[name] = value
@@ -304,7 +310,7 @@ class Answer:
         await self.call.start(self.response.status, self._headers())
         watch: asyncio.Future | None = None
         try:
-            async with asyncio.timeout(TOTAL_S):
+            async with asyncio.timeout(settings.PROXY_TOTAL_S):
                 async for piece in self._pieces(first):
                     if watch is None and self.request_is_read():
                         watch = asyncio.ensure_future(_gone(self.call.receive))

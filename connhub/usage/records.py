@@ -79,15 +79,23 @@ def _together(batch: Sequence[Waiting]) -> None:
 
 @transaction.atomic
 def credential_read(
-    key: IntegrationKey, connection: Connection, user: User | None, *, outcome: str = "ok"
+    key: IntegrationKey,
+    connection: Connection,
+    user: User | None,
+    *,
+    outcome: str = "ok",
+    times: int = 1,
 ) -> None:
-    """That a key was handed the secret (a login user's), or refused it. Raises: AuditUnavailable."""
+    """That a key was handed the secret (a login user's), or refused it so many times.
+
+    Raises: AuditUnavailable.
+    """
     record(
         "credential.read",
         by=key,
         on=connection,
         outcome=outcome,
-        detail=_whose(user),
+        detail=_whose(user) | ({"times": times} if times > 1 else {}),
         change=False,
     )
 

@@ -22,6 +22,7 @@ class DatabaseAway(Refusal):
     code = "database-away"
     text = "ConnHub can't reach its database at the moment. Try again in a few seconds."
     status = 503
+    wait_s = 5
 
 
 class Revision:

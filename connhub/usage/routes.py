@@ -22,6 +22,7 @@ from connhub.connections.refresh import MARGIN, POLL_S, ensure_fresh
 from connhub.egress.guard import BadAddress
 from connhub.errors import Refusal
 from connhub.services.addresses import Unfilled
+from connhub.services.limits import Limits
 
 from . import acting, callers
 from .models import Integration, IntegrationKey
@@ -45,6 +46,7 @@ class Ready:
     access: Access
     injector: Injector
     base: Base | None  # None for what isn't called over HTTP
+    limits: Limits
     facts: tuple
     renew_at: float  # seconds since 1970; infinite if it never has to be
     expires_at: float
@@ -214,16 +216,15 @@ def look_up(digest: str, link_name: str, email: str, before: Route | None) -> Ro
     """The route as the database has it; what `before` opened is kept if its rows are the same.
 
     Raises:
-        Unauthorized, RateLimited: as `callers.find` says.
+        Unauthorized, RateLimited: as `callers.with_keys.find` says.
         NotUsable: there is no such connection, or none for this key.
     """
-    key = callers.find(digest)
+    key = callers.with_keys.find(digest)
     connection = _connection(key.integration, link_name)
+    missing = NotUsable(key.integration.slug)
     if connection is None:
-        raise NotUsable
-    route = Route(
-        (digest, link_name, email), key, key.expires_at.timestamp(), connection, NotUsable()
-    )
+        raise missing
+    route = Route((digest, link_name, email), key, key.expires_at.timestamp(), connection, missing)
     try:
         if connection.login_user:
             route.user = acting.login_user(connection, key, email)
@@ -261,6 +262,7 @@ def _make_ready(
         access=access,
         injector=Injector(access.injection),
         base=base,
+        limits=Limits.of(connection.service),
         facts=facts,
         renew_at=expires_at - MARGIN.total_seconds() if renewable else float("inf"),
         expires_at=expires_at,

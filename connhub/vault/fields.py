@@ -3,7 +3,7 @@ from typing import Any
 
 from django.db import models
 
-from .keyring import Place, key_id_of, open_sealed, seal
+from .keyring import CantOpen, Place, key_id_of, open_sealed, seal
 from .secret import Secret
 
 
@@ -40,6 +40,19 @@ class Sealed:
         """
         return Secret(json.loads(open_sealed(self.ciphertext or b"", self._place())))
 
+    def opens(self) -> bool:
+        """Whether it can be opened; the value itself is dropped at once."""
+        try:
+            open_sealed(self.ciphertext or b"", self._place())
+        except CantOpen:
+            return False
+        return True
+
+    def sealed_anew(self) -> bytes:
+        """The same value in the same version, sealed with the primary key. Raises: CantOpen."""
+        place = self._place()
+        return seal(open_sealed(self.ciphertext or b"", place), place)
+
     def put(self, value: Any) -> None:
         """Seal a new JSON value under the next version; the caller saves the row."""
         version = getattr(self._row, self._field.version) + 1
@@ -74,12 +87,14 @@ class SealedField(models.BinaryField):
 
     `version` names the row's integer field that counts the secret's versions; with the table, the
     row's id and the field it is bound into the ciphertext, so the row needs its id before `put`.
+    For those who look after keys, `kind` says in the plural what it holds, and `of` is the way to
+    the object whose page shows it, as in `credential__connection`.
     """
 
     _pyi_private_get_type: Sealed  # type: ignore[assignment]  # what mypy's Django plugin reads
 
-    def __init__(self, *args, version: str = "", **kwargs):
-        self.version = version
+    def __init__(self, *args, version: str = "", kind: str = "", of: str = "", **kwargs):
+        self.version, self.kind, self.of = version, kind, of
         super().__init__(*args, **{"null": True, "blank": True, "editable": False} | kwargs)
 
     def deconstruct(self):

@@ -31,6 +31,11 @@ def check_keys() -> None:
     if path and keyring.readable_by_others(path):
         log.warning("The key file can be read by others; make it 0600.", extra={"path": path})
     compare_keys()
+    note_primary()
+
+
+def note_primary() -> None:
+    """Keep a value sealed with the primary key, by which it is known from now on."""
     check = KeyCheck(key_id=keyring.ring().primary.id.hex())
     check.canary.put(CANARY)
     # The one that is there stays, also when another machine starts at the same moment.
@@ -39,7 +44,7 @@ def check_keys() -> None:
 
 def compare_keys() -> None:
     """Make sure that the ring opens what this database holds; writes nothing, raises the same."""
-    loaded = {key_id.hex() for key_id in keyring.ring().keys}
+    loaded = {key_id.hex() for key_id in keyring.ring().live}
     known = {check.key_id: check for check in KeyCheck.objects.all()}
     if known and not loaded & known.keys():
         raise WrongKeys("holds none of the keys that this database was sealed with.")

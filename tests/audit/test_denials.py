@@ -99,7 +99,7 @@ def test_a_refused_change_is_on_record_with_why(client, ada, connection):
 UNNAMED = (
     "accounts:end_session", "accounts:invitation_link", "accounts:reset_link", "admin:", "api-1:",
     "audit:", "connections:delete_view", "connections:one_bulk_test", "connections:one_import",
-    "open_connect_link", "other_account",
+    "open_connect_link", "other_account", "problem",
 )  # fmt: skip
 
 

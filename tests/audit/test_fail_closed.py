@@ -201,6 +201,7 @@ def test_a_change_that_cannot_be_put_on_record_is_rolled_back(somebody, attempts
 
         assert (way, response.status_code) == (way, 503)
         assert AuditUnavailable.text in response.content.decode()
+        assert response["Retry-After"] == "5"
         assert state() == before
 
 

@@ -110,7 +110,7 @@ def test_a_secret_that_was_destroyed_has_no_trace_in_it(lived_in, backup):
 def test_a_database_of_another_version_is_not_backed_up(make, tmp_path):
     behind = make()
     behind.manage("migrate", "-v0")
-    behind.manage("migrate", "-v0", "connections", "0020")
+    behind.manage("migrate", "-v0", "usage", "0011")
 
     code, _, err = behind.manage("backup", tmp_path)
 

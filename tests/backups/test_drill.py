@@ -35,7 +35,7 @@ def test_the_drill_brings_everything_back_and_leaves_nothing(make, lived_in, bac
     assert checked.startswith("Whole, and the keys are here: ")
     assert restored.startswith("Restored: ")
     assert chain.startswith("The audit chain is whole. Head ")
-    assert secrets == "3 secrets, and all open."
+    assert secrets == "2 secrets, and all open."
     assert grants.startswith("1 OAuth grant left behind")
     assert ", chain whole. Head " in verified
     assert counted == "2"

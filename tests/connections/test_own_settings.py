@@ -3,7 +3,7 @@ from django.core.exceptions import PermissionDenied
 
 from connhub.accounts.models import Environment
 from connhub.connections import own_settings
-from connhub.connections.access import prepare
+from connhub.connections.access import AddressIncomplete, prepare
 from connhub.connections.editing import (
     OtherSecretsWouldMove,
     SecretAskedAgain,
@@ -12,6 +12,8 @@ from connhub.connections.editing import (
 )
 from connhub.connections.lifecycle import Details
 from connhub.connections.models import Connection, Settings, Status
+from connhub.connections.refresh import fresh_access
+from connhub.services.models import Service
 from tests.conftest import CANARY
 from tests.connections.steps import actions
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
@@ -57,6 +59,27 @@ def test_environment_has_an_endpoint_of_its_own(signed_in, made):
     assert signed_in.post(URL, typed).status_code == 303
 
     assert reached(made, "production")[0] == "https://sandbox.example.net/acme"
+
+
+def test_endpoint_is_at_a_host_of_the_service_where_that_names_some(signed_in, made):
+    Service.objects.update(allowed_hosts=["sandbox.example.net"])
+    typed = {"p_shop": "acme", "s_key_1": "x"}
+
+    refused = signed_in.post(URL, typed | {"base_url": "https://evil.example.net/{shop}"})
+    signed_in.post(URL, typed | {"base_url": "https://sandbox.example.net/{shop}"})
+
+    assert list(refused.context["form"].errors) == ["base_url"]
+    assert reached(made, "production")[0] == "https://sandbox.example.net/acme"
+
+
+def test_endpoint_that_the_service_no_longer_names_is_not_called(signed_in, made):
+    typed = {"p_shop": "acme", "s_key_1": "x", "base_url": "https://sandbox.example.net/{shop}"}
+    signed_in.post(URL, typed)
+    Service.objects.update(allowed_hosts=["files.example.net"])
+
+    with pytest.raises(AddressIncomplete):
+        fresh_access(Connection.objects.get(pk=made.pk), Environment.objects.get(slug="production"))
+    assert reached(made, "staging")[0] == "https://acme.example.com/v1"
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,23 @@ from django.urls import reverse
 from connhub.accounts.models import Environment
 from connhub.audit import log
 from connhub.audit.models import Event
-from connhub.connections import lifecycle, trying
+from connhub.connections import answers, lifecycle, login_users, sending, trying
 from connhub.connections.access import (
     AddressIncomplete,
     ConnectionRevoked,
     NotConnected,
     ReconnectNeeded,
 )
-from connhub.connections.calling.refusals import BadPath, FormNeeded
+from connhub.connections.calling.refusals import (
+    BadPath,
+    FormNeeded,
+    MethodNotAllowed,
+    PathNotAllowed,
+)
 from connhub.connections.models import Credential, Status
-from connhub.connections.trying import ActsForUsers, Given, NotAnswered
+from connhub.connections.sending import NotAnswered
+from connhub.connections.testing import SignInFirst
+from connhub.connections.trying import Given
 from connhub.egress.errors import UNREACHABLE
 from tests.conftest import CANARY
 from tests.connections.steps import actions, expire
@@ -49,7 +56,7 @@ def operation(connection, method="GET", path="/pets", **more):
 
 
 def send(made, over, stage, given=None, *, by):
-    return trying.send(made, over, given or Given({}), environment=stage, by=by)
+    return trying.try_operation(made, over, given or Given({}), environment=stage, by=by)
 
 
 def echoed(answer) -> dict:
@@ -66,6 +73,21 @@ def at(upstream, ada, path, method="GET", **config):
     service = ServiceFactory(base_url=upstream.url)
     made = connect(ada, method=AuthMethodFactory(service=service, config=keys), secret=CANARY)
     return operation(made, method, path), made
+
+
+def test_the_service_s_limits_hold_here_too(ada, connection, stage, upstream):
+    connection.service.allowed_methods = ["GET"]
+    connection.service.allowed_paths = ["/pets"]
+    connection.service.save()
+    upstream.reset()
+
+    with pytest.raises(MethodNotAllowed):
+        send(operation(connection, "DELETE", "/pets/7"), connection, stage, by=ada)
+    with pytest.raises(PathNotAllowed):
+        send(operation(connection, "GET", "/toys"), connection, stage, by=ada)
+
+    assert upstream.counts()["requests"] == 0
+    assert send(operation(connection, "GET", "/pets/7"), connection, stage, by=ada).ok
 
 
 # --- What is sent -----------------------------------------------------------------------------------
@@ -191,7 +213,11 @@ def test_a_secret_that_comes_back_is_redacted_and_that_is_on_record(
 
     assert CANARY not in repr(answer)
     assert answer.status == 200
-    assert actions(leaky)[-2:] == ["connection.operation_tried", "credential.redacted"]
+    assert actions(leaky)[-3:] == [
+        "connection.operation_tried",
+        "credential.redacted",
+        "connection.try_ended",
+    ]
 
 
 def test_only_harmless_headers_are_shown(ada, stage, upstream, allow):
@@ -236,14 +262,14 @@ def test_any_answer_is_told_as_it_came(ada, stage, upstream, allow, path, status
     ],
 )  # fmt: skip
 def test_of_a_body_that_much_is_shown(body, shown):
-    assert trying._text_of(body) == shown
+    assert answers.text_of(body) == shown
 
 
 @pytest.mark.parametrize("path", ["/bytes/3000000", "/drip"])
 def test_an_answer_that_is_too_long_or_too_slow_is_not_waited_for(
     ada, stage, upstream, allow, monkeypatch, path
 ):
-    monkeypatch.setattr(trying, "DEADLINE_S", 1)
+    monkeypatch.setattr(sending, "DEADLINE_S", 1)
     allow(upstream.port)
     made, connection = at(upstream, ada, path)
 
@@ -296,11 +322,15 @@ def test_what_can_not_be_put_on_record_is_not_sent(ada, connection, stage, upstr
     assert upstream.counts()["requests"] == 0
 
 
-def test_a_connection_that_acts_for_its_users_is_refused(ada, keyed, stage):
-    made = connect(ada, method=keyed, login_user=True)
+def test_a_connection_that_acts_for_its_users_is_tried_with_ones_own_sign_in(ada, keyed, stage):
+    made = connect(ada, method=keyed, secrets={}, login_user=True)
 
-    with pytest.raises(ActsForUsers):
+    with pytest.raises(SignInFirst):
         send(operation(made), made, stage, by=ada)
+    login_users.sign_in(made, {"key_1": CANARY}, by=ada)
+    answer = send(operation(made, path="/mine"), made, stage, by=ada)
+
+    assert header(answer, "x-api-key") == ["*" * len(CANARY)]
 
 
 def test_a_revoked_connection_is_refused(ada, connection, stage):

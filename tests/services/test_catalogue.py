@@ -283,6 +283,20 @@ SCHEMA_RULES = {
             r"'^(\\*\\.)?[a-z0-9-]+(\\.[a-z0-9-]+)*\\.[a-z][a-z0-9-]*$'"
         ),
     ),
+    "an allowed path that ends with a slash": (
+        ("allowed_paths",),
+        ["/orders/"],
+        (
+            ".allowed_paths[0]: '/orders/' does not match "
+            '"^(/([A-Za-z0-9._~!$&\'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)+$"'
+        ),
+    ),
+    "an allowed method that echoes": (
+        ("allowed_methods",),
+        ["TRACE"],
+        ".allowed_methods[0]: 'TRACE' is not one of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', "
+        "'DELETE', 'OPTIONS']",
+    ),
     "an allowed host by number": (
         ("allowed_hosts",),
         ["10.0.0.1"],
@@ -564,6 +578,11 @@ OTHER_RULES = {
         ("base_url",),
         "https://api.acme.example",
         ".allowed_hosts: must not repeat api.acme.example, the base_url's",
+    ),
+    "a test that is not allowed": (
+        ("allowed_paths",),
+        ["/orders"],
+        ".test: is not a call that allowed_methods and allowed_paths allow",
     ),
     "a driver without a database": (("driver",), "redis", ".driver: is for databases only"),
     "an authorize parameter of ConnHub's own": (

@@ -105,6 +105,23 @@ def test_each_type_makes_a_service_and_its_edit_page_changes_nothing(signed_in, 
     assert custom.definition_of(Service.objects.get(slug="acme")) == before
 
 
+def test_limits_are_kept_and_shown(signed_in, ada):
+    new(
+        signed_in, "none", allowed_methods=["GET", "POST"], test_path="/me?full=1",
+        allowed_paths="/me\r\n/orders\r\n/me", allowed_hosts="*.acme.example",
+    )  # fmt: skip
+
+    service = Service.objects.get(slug="acme")
+    page = signed_in.get(service.get_absolute_url()).content.decode()
+    summary = signed_in.get(connect(ada, method=service.auth_methods.get()).get_absolute_url())
+    form = signed_in.get(reverse("services:edit", args=["acme"])).context["form"]
+    assert (service.allowed_methods, service.allowed_paths) == (["GET", "POST"], ["/me", "/orders"])
+    assert service.allowed_hosts == ["*.acme.example"]
+    for shown in (page, summary.content.decode()):
+        assert "GET, POST" in shown and "/orders<br>" in shown and "*.acme.example<br>" in shown
+    assert form["allowed_paths"].value() == "/me\n/orders"
+
+
 def test_the_oauth_form_keeps_all_it_was_told(signed_in):
     new(
         signed_in, "oauth2_code", scopes="*read Read records\nwrite", scope_delimiter=",",
@@ -212,6 +229,16 @@ BAD = [
     ("two_step", {"base_url": "https://{pin}.a.example", "field_1_name": "pin"}, "base_url"),
     ("two_step", {"login_method": "DELETE"}, "login_method"),
     ("two_step", {"login_method": "GET"}, "login_method"),
+    ("none", {"allowed_methods": "TRACE"}, "allowed_methods"),
+    ("none", {"allowed_paths": "orders"}, "allowed_paths"),
+    ("none", {"allowed_paths": "/orders/"}, "allowed_paths"),
+    ("none", {"allowed_paths": "/orders\n/"}, "allowed_paths"),
+    ("none", {"allowed_paths": "/" + "x" * 4000}, "allowed_paths"),
+    ("none", {"allowed_hosts": "https://acme.example"}, "allowed_hosts"),
+    ("none", {"allowed_hosts": "*"}, "allowed_hosts"),
+    ("none", {"allowed_hosts": "10.0.0.1"}, "allowed_hosts"),
+    ("none", {"test_path": "/me", "allowed_paths": "/orders"}, "test_path"),
+    ("none", {"test_path": "/me", "allowed_methods": "POST"}, "test_path"),
     ("two_step", {"login_format": "xml"}, "login_format"),
     ("two_step", {"login_format": "basic"}, "login_body"),
     ("two_step", {"login_body": "novalue"}, "login_body"),

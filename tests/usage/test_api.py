@@ -118,11 +118,11 @@ def test_list_makes_as_many_queries_with_3_rows_as_with_1(
 ):
     call(CONNECTIONS)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         call(CONNECTIONS)
     made = [connect(ada, name=n, link_name=n) for n in ("a", "b")]
     registration.register(integration, made, by=ada)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         call(CONNECTIONS)
 
 
@@ -312,7 +312,8 @@ def test_declare_registers_what_is_available_to_the_project_and_says_so(
 
     assert answer["registered"] == ["billing"]
     assert answer["reminder"] == (
-        "Order to cash: 1 member sees these connections now, and exports and imports over them."
+        "Order to cash: nobody new gained access to these connections; 1 member sees exports and "
+        "imports over them elsewhere, by name."
     )
     assert Registration.objects.get().how == "automatic"
 
@@ -428,7 +429,7 @@ def test_unknown_calls_and_methods_are_problems(client):
 
     assert problem(unknown) == (404, "not-found")
     assert problem(method) == (405, "method-not-allowed")
-    assert method["Allow"] == "GET"
+    assert method["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_openapi_document_lists_every_call(client):
@@ -437,7 +438,13 @@ def test_openapi_document_lists_every_call(client):
     calls = {path: sorted(operations) for path, operations in document["paths"].items()}
     assert calls == {
         "/api/v1/connections": ["get"],
-        "/api/v1/flows/{slug}": ["put"],
+        "/api/v1/connections/{link_name}": ["get"],
+        "/api/v1/flows": ["get"],
+        "/api/v1/flows/{slug}": ["delete", "get", "put"],
+        "/api/v1/data-objects": ["get"],
+        "/api/v1/data-objects/{app}/{name}": ["delete", "get", "put"],
+        "/api/v1/functions": ["get"],
+        "/api/v1/functions/{name}": ["delete", "get", "put"],
         "/api/v1/connections/{link_name}/proxy/{path}": ["delete", "get", "patch", "post", "put"],
         "/api/v1/connections/{link_name}/credentials": ["get"],
     }
@@ -449,11 +456,23 @@ def test_docs_page_shows_every_call_and_loads_nothing_from_elsewhere(client, eve
     response = client.get(reverse("api-1:openapi-view"))
 
     assert response.status_code == 200
-    assert [call.path for call in response.context["calls"]] == [
-        "/api/v1/connections",
-        "/api/v1/flows/{slug}",
-        "/api/v1/connections/{link_name}/proxy/{path}",
-        "/api/v1/connections/{link_name}/credentials",
+    assert [(*call.methods, call.path) for call in response.context["calls"]] == [
+        ("GET", "/api/v1/connections"),
+        ("GET", "/api/v1/connections/{link_name}"),
+        ("GET", "/api/v1/connections/{link_name}/credentials"),
+        ("GET", "POST", "PUT", "PATCH", "DELETE", "/api/v1/connections/{link_name}/proxy/{path}"),
+        ("GET", "/api/v1/data-objects"),
+        ("GET", "/api/v1/data-objects/{app}/{name}"),
+        ("PUT", "/api/v1/data-objects/{app}/{name}"),
+        ("DELETE", "/api/v1/data-objects/{app}/{name}"),
+        ("GET", "/api/v1/flows"),
+        ("GET", "/api/v1/flows/{slug}"),
+        ("PUT", "/api/v1/flows/{slug}"),
+        ("DELETE", "/api/v1/flows/{slug}"),
+        ("GET", "/api/v1/functions"),
+        ("GET", "/api/v1/functions/{name}"),
+        ("PUT", "/api/v1/functions/{name}"),
+        ("DELETE", "/api/v1/functions/{name}"),
     ]
     assert "//" not in response.text.partition("<body")[0].replace("<!--", "")
 

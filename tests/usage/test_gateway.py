@@ -20,7 +20,7 @@ from connhub.connections.auth.base import Granted
 from connhub.connections.called import Total, totals
 from connhub.connections.models import Connection, Status
 from connhub.sharing import roles
-from connhub.usage import callers, keys, records, registration, routes
+from connhub.usage import callers, gateway, keys, records, registration, routes
 from connhub.usage.calls import log as calls
 from connhub.usage.calls.entry import Entry
 from connhub.usage.calls.log import CallLog
@@ -219,7 +219,7 @@ def test_next_call_says_what_stands_in_the_way_and_where_to_mend_it(
 
     assert [problem(answer) for answer in answers] == [(409, code)] * 2
     for answer in answers:
-        assert answer.json()["connection"].startswith(f"{flow.server.url}/connections/crm/")
+        assert answer.json()["mend_url"].startswith(f"{flow.server.url}/connections/crm/")
         assert answer.headers["X-ConnHub-Problem"] == code
 
 
@@ -293,6 +293,41 @@ def test_credentials_of_a_proxy_only_connection_are_not_handed_out(reach, flow):
     assert (
         Event.objects.get(action="credential.read", actor_id=str(flow.key.pk)).outcome == "denied"
     )
+
+
+def test_refused_credentials_are_on_record_once_a_minute_with_how_often_it_was(
+    reach, flow, monkeypatch
+):
+    reach()
+
+    async def go():
+        gate = gateway.Gateway()
+        await gate.open()
+        try:
+            within_a_minute = [await ask_for_credentials(gate, "crm", flow.token) for _ in range(5)]
+            monkeypatch.setattr(gateway, "RARELY_S", 0)
+            return [*within_a_minute, await ask_for_credentials(gate, "crm", flow.token)]
+        finally:
+            await gate.close()
+
+    statuses = asyncio.run(go())
+
+    refused = Event.objects.filter(action="credential.read", outcome="denied").order_by("sequence")
+    assert statuses == [403] * 6
+    assert [event.detail for event in refused] == [{}, {"times": 5}]
+
+
+async def ask_for_credentials(gate, link_name, token):
+    """The status of the answer, without a server between."""
+    sent = []
+    bearer = (b"authorization", f"Bearer {token}".encode())
+    scope = {"method": "GET", "headers": [bearer], "query_string": b"", "client": ("192.0.2.1", 1)}
+
+    async def send(message):
+        sent.append(message)
+
+    await gate.serve(gateway.Addressed(link_name, False, None), scope, send, send)
+    return sent[0]["status"]
 
 
 @pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE"])

@@ -99,7 +99,7 @@ def test_whoever_is_not_authorized_gets_one_and_the_same_answer(
     said = [answer.json() | {"request_id": ""} for answer in answers]
     assert all(each == said[0] for each in said)
     assert said[0]["authorize_url"] == f"{flow.server.url}/profile/sign-ins/personal/"
-    assert said[0]["connection"] == f"{flow.server.url}/connections/personal/"
+    assert said[0]["mend_url"] == f"{flow.server.url}/connections/personal/"
 
 
 def test_two_names_are_none(flow, eve, ada, personal):

@@ -1,5 +1,6 @@
 """Proxied calls, made to ConnHub as a flow makes them, over to a real service and back."""
 
+import asyncio
 import hashlib
 import json
 import socket
@@ -7,13 +8,15 @@ import time
 from base64 import b64encode
 from urllib.parse import quote
 
+import httpx2
 import pytest
 import requests
 
+from connhub.services.models import Service
 from tests.conftest import CANARY
 from tests.servers.app import running_app
 from tests.servers.process import free_port
-from tests.usage.conftest import Flow, problem, wait_for_event
+from tests.usage.conftest import TIMEOUT_S, Flow, problem, wait_for_event
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("app")]
 
@@ -365,6 +368,28 @@ def test_method_that_would_echo_or_tunnel_is_refused(reach, flow, upstream, meth
     assert upstream.counts()["requests"] == 0
 
 
+def test_service_is_called_with_the_methods_and_paths_that_it_is_limited_to(reach, flow, upstream):
+    made = reach()
+    Service.objects.filter(pk=made.service_id).update(
+        allowed_methods=["GET", "POST"], allowed_paths=["/echo/orders"]
+    )
+    upstream.reset()
+
+    allowed = flow("POST", "crm", "/echo/orders/7?x=1")
+    answers = [flow("DELETE", "crm", "/echo/orders/7"), flow("GET", "crm", "/echo/ordersX")]
+    answers += [flow("GET", "crm", "/echo/orders/x%2fy"), flow("GET", "crm", "/echo")]
+
+    assert allowed.status_code == 200
+    assert answers[0].headers["Allow"] == "GET, POST"
+    assert [problem(answer) for answer in answers] == [
+        (405, "method-not-allowed"),
+        (403, "path-not-allowed"),
+        (400, "bad-path"),
+        (403, "path-not-allowed"),
+    ]
+    assert upstream.counts()["requests"] == 1
+
+
 def test_too_many_headers_are_refused(reach, flow):
     reach()
 
@@ -421,6 +446,36 @@ def test_limits_hold(limited, upstream):
     ]
     assert 1 <= int(too_many.headers["Retry-After"]) <= 120
     assert elsewhere.status_code == 200
+
+
+async def pieces(number: int):
+    for _ in range(number):
+        yield b"x" * 65536
+
+
+async def streamed(method: str, url: str, token: str, number: int, **headers: str) -> str:
+    """The code of the problem for a body of so many pieces of 64 KiB, however long it takes."""
+    headers["Authorization"] = f"Bearer {token}"
+    async with httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
+        answer = await client.request(method, url, content=pieces(number), headers=headers)
+    return answer.headers["X-ConnHub-Problem"]
+
+
+@pytest.mark.parametrize("number", [161, 800])
+def test_caller_who_sends_too_much_reads_why_it_is_refused(reach, flow, number):
+    """Even one who reads nothing before everything is sent."""
+    reach()
+    length = {"Content-Length": str(number * 65536)}
+    proxy, flows = flow.server.proxy("crm", "/upload"), f"{flow.server.url}/api/v1/flows/nightly"
+
+    async def ask() -> list[str]:
+        return [
+            await streamed("POST", proxy, flow.token, number),
+            await streamed("POST", proxy, flow.token, number, **length),
+            await streamed("PUT", flows, flow.token, number, **length),
+        ]
+
+    assert asyncio.run(ask()) == ["request-too-large"] * 3
 
 
 def broken_service(answer: bytes):

@@ -50,6 +50,7 @@ from .profile import (
 from .single_sign_on import callback as sso_callback
 from .single_sign_on import failed as sso_failed
 from .single_sign_on import start as sso
+from .vault_keys import rotate_vault_keys, vault_keys
 
 __all__ = [
     "SignIn", "add_environment", "admin_tokens", "admin_tokens_of", "change_role",
@@ -58,7 +59,7 @@ __all__ = [
     "issue_admin_token", "letters", "locked_out", "move_environment", "new_password", "password",
     "people", "person", "profile", "reactivate", "recovery_codes", "remove_environment",
     "rename_environment", "reset_factor", "reset_link", "reset_password", "revoke_admin_token",
-    "second_factor", "second_factor_off", "send_invitation", "sessions", "settings_page",
+    "rotate_vault_keys",     "second_factor", "second_factor_off", "send_invitation", "sessions", "settings_page",
     "sign_in_code", "sign_in_rules", "sign_out", "sso", "sso_callback", "sso_failed",
-    "withdraw_invitation",
+    "vault_keys", "withdraw_invitation",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
-from connhub.vault.keyring import Place, open_sealed, seal
+from connhub.vault.keyring import CantOpen, Place, open_sealed, seal
 
 from .. import invitations, mail, resets, tasks
 from ..forms import AcceptForm, ForgotForm, NewPasswordForm
@@ -101,11 +101,14 @@ def _kept(request, name, token, *, then):
 
 
 def _token(request, name) -> str:
-    """The token of the link that was opened last; "" if none was."""
+    """The token of the link that was opened last; "" if none was, or its key is gone."""
     if name not in request.session:
         return ""
     sealed = base64.b64decode(request.session[name])
-    return open_sealed(sealed, Place("session", name, "token", 1)).decode()
+    try:
+        return open_sealed(sealed, Place("session", name, "token", 1)).decode()
+    except CantOpen:
+        return ""
 
 
 def _void(request, refusal):

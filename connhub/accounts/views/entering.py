@@ -80,9 +80,10 @@ def sign_in_code(request):
 def locked_out(request, credentials=None, *args, **kwargs):
     """What somebody sees after ten failures; the same whether or not the account exists."""
     form = SignInForm(request)
-    return render(
-        request, "accounts/sign_in.html", {"form": form, "locked": LOCKED_OUT}, status=429
-    )
+    context = {"form": form, "locked": LOCKED_OUT}
+    response = render(request, "accounts/sign_in.html", context, status=429)
+    response["Retry-After"] = str(int(settings.AXES_COOLOFF_TIME * 3600))
+    return response
 
 
 @require_POST

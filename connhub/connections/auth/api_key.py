@@ -1,9 +1,9 @@
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connhub.services.models import AuthMethod
 
-from .base import Field, Injection, Method, Values
+from .base import PLACES, Field, Injection, Method, Values
 
 
 class ApiKey(Method):
@@ -12,6 +12,7 @@ class ApiKey(Method):
     kind = "api_key"
     label = "API key"
     is_personal = True
+    hands_out = ("key_1",)
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return tuple(
@@ -38,6 +39,12 @@ class ApiKey(Method):
             form=tuple(places["form"]),
             secrets=tuple(secrets),
         )
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return [
+            f"{key.get('label') or 'the API key'} in the {PLACES[key['in']]} {key['name']}"
+            for key in method.config["keys"]
+        ]
 
 
 def _is_secret(key: Mapping[str, Any]) -> bool:

@@ -1,6 +1,7 @@
 """AWS Signature Version 4: every call is signed with the secret key, which is never sent."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import NamedTuple
@@ -29,6 +30,7 @@ class AwsSigV4(Method):
     """An access key for Amazon's services (and S3-compatible ones)."""
 
     kind = "aws_sigv4"
+    hands_out = ("access_key_id", "secret_access_key")
     label = "AWS Signature"
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
@@ -43,6 +45,9 @@ class AwsSigV4(Method):
                 required=False,
             ),
         )
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return ("an AWS signature of the whole call in the header Authorization",)
 
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         token = values.get("session_token") or None

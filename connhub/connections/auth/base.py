@@ -12,6 +12,7 @@ Values = Mapping[str, str]
 Pairs = Sequence[tuple[str, str]]
 Sign = Callable[[str, str, Pairs, bytes], Pairs]
 
+PLACES = {"header": "header", "query": "query parameter", "form": "form field"}
 BEARER = {"in": "header", "name": "Authorization", "prefix": "Bearer "}
 
 
@@ -95,6 +96,7 @@ class Method:
     state_names: tuple[str, ...] = ()  # which parameters of an answer may hold the state
     denies_unnamed = False  # whether a provider may say no without any of them
     is_personal = False  # whether what it asks for may be each login user's own
+    hands_out: tuple[str, ...] = ()  # names that `usable` always has
 
     def is_interactive(self, method: AuthMethod) -> bool:
         """Whether connecting sends the person to the provider."""
@@ -164,6 +166,10 @@ class Method:
         """What to add to a call, given the parameters and opened secrets."""
         return Injection()
 
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        """What `apply` adds to a call, in words and without any value."""
+        return ()
+
     def fault(self, values: Values, method: AuthMethod) -> tuple[str, str] | None:
         """The first value that can't be stored: its name, and why in one sentence."""
         return None
@@ -177,12 +183,18 @@ class Method:
 class TokenMethod(Method):
     """Base of those that put an access token into every call, by default as RFC 6750 says."""
 
+    hands_out = ("access_token",)
+
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         token, where = values["access_token"], method.config.get("apply", BEARER)
         place = ((where["name"], where.get("prefix", "") + token),)
         if where["in"] == "query":
             return Injection(query=place, secrets=(token,))
         return Injection(headers=place, secrets=(token,))
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        where = method.config.get("apply", BEARER)
+        return (f"the access token in the {PLACES[where['in']]} {where['name']}",)
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         return {"access_token": values["access_token"]}

@@ -1,4 +1,5 @@
 from base64 import b64encode
+from collections.abc import Sequence
 
 from connhub.services.models import AuthMethod
 
@@ -27,6 +28,9 @@ class Basic(Method):
         if "password_value" not in config:
             asked.append(Field("password", config.get("password_label") or "Password", secret=True))
         return tuple(asked)
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return ("user name and password in the header Authorization (Basic)",)
 
     def apply(self, values: Values, method: AuthMethod) -> Injection:
         typed = {item.name: values[item.name] for item in self.fields(method)}

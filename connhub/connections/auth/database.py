@@ -10,6 +10,7 @@ class Database(Method):
     kind = "database"
     label = "Database"
     is_http = False
+    hands_out = ("dsn",)
 
     def fields(self, method: AuthMethod) -> tuple[Field, ...]:
         return databases.DRIVERS[method.service.driver].fields
@@ -29,5 +30,7 @@ class Database(Method):
         return Injection()
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
+        """All that the driver knows of, and the URL; what nobody filled in is as its form has it."""
         driver = databases.DRIVERS[method.service.driver]
-        return dict(values) | {"dsn": driver.dsn(*driver.parted(values))}
+        usual = {item.name: item.default for item in driver.fields}
+        return usual | dict(values) | {"dsn": driver.dsn(*driver.parted(values))}

@@ -90,6 +90,7 @@ class OAuth1(Method):
     """
 
     kind = "oauth1"
+    hands_out = ("oauth_token", "oauth_token_secret", "signature_method")
     label = "OAuth 1.0a"
     signs_with_app = True
     state_names = ("oauth_token", "denied")
@@ -172,6 +173,9 @@ class OAuth1(Method):
         return Injection(
             sign=Signer.of(method.config, values), secrets=tuple(filter(None, secrets))
         )
+
+    def added(self, method: AuthMethod) -> Sequence[str]:
+        return ("an OAuth 1.0a signature in the header Authorization",)
 
     def usable(self, values: Values, method: AuthMethod) -> dict[str, str]:
         """All that it takes to sign; an OAuth app's secret is missing if others share the app."""

@@ -8,6 +8,7 @@ from django import forms
 
 from connhub.accounts.models import Environment, User
 from connhub.accounts.permissions import may
+from connhub.connections.access import at_the_service
 from connhub.connections.auth import METHODS, is_interactive
 from connhub.connections.auth.base import Field
 from connhub.connections.fields import form_field, parameters_of
@@ -194,6 +195,8 @@ def _check_addresses(place: Place, target: Target) -> None:
     for url in (target.service.base_url, place.base_url):
         if url and _is_filled_by(url, given):
             guard.parse_url(fill(url, given), ports=guard.ANY_PORT)
+    if place.base_url and _is_filled_by(place.base_url, given):
+        at_the_service(target.method, fill(place.base_url, given))
 
 
 def _is_filled_by(url: Any, given: Mapping[str, str]) -> bool:

@@ -37,6 +37,7 @@ class TooManyTries(Refusal):
     code = "too-many-tries"
     text = "Too many files could not be opened. Wait a quarter of an hour, then try again."
     status = HTTPStatus.TOO_MANY_REQUESTS
+    wait_s = int(WITHIN.total_seconds())
 
 
 class NotOpened(Refusal):

@@ -20,7 +20,7 @@ class Import(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.CASCADE)
-    content = SealedField(version="content_version")
+    content = SealedField(version="content_version", kind="Imports under way", of="user")
     content_version = models.PositiveIntegerField(default=0)
     expires_at = models.DateTimeField(db_index=True)
     # What the person decided: for all, for single ones by link name, tags, whether grants move.

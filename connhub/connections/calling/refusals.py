@@ -14,6 +14,27 @@ class BadPath(Refusal):
     status = HTTPStatus.BAD_REQUEST
 
 
+class MethodNotAllowed(Refusal):
+    """`allowed` are the methods that are, as the Allow header has them."""
+
+    code = "method-not-allowed"
+    text = "This method can't be called here. The Allow header names those that can."
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        super().__init__()
+
+
+class PathNotAllowed(Refusal):
+    code = "path-not-allowed"
+    text = (
+        "The service is limited to other paths. Call one of those, or have an admin of the service "
+        "allow this one."
+    )
+    status = HTTPStatus.FORBIDDEN
+
+
 class BadHeader(Refusal):
     code = "bad-header"
     text = "A header of the request is malformed or not passed on. Leave it out or correct it."

@@ -48,6 +48,7 @@ class TooManyTries(Refusal):
     code = "too-many-tries"
     text = "Too many tries. Wait a quarter of an hour, then try again."
     status = HTTPStatus.TOO_MANY_REQUESTS
+    wait_s = int(WITHIN.total_seconds())
 
 
 class NotReady(Refusal):

@@ -17,7 +17,7 @@ class Telling(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     connection = models.ForeignKey("connections.Connection", models.CASCADE, related_name="+")
     auth_method = models.ForeignKey(AuthMethod, models.CASCADE, related_name="+")
-    values = SealedField(version="values_version")
+    values = SealedField(version="values_version", kind="Tokens to be revoked", of="connection")
     values_version = models.PositiveIntegerField(default=0)
     why_not = models.CharField(max_length=60, blank=True)
     # Whose sign-in it was, where the connection uses those of login users.

@@ -7,7 +7,8 @@ from .creating import callback, gallery, new
 from .ending import delete, deleted, disable, duplicate, enable, reconnect, restore, revoke
 from .environments import drop_environment, environment
 from .expiring import expiring
-from .looking import activity, guide, listing, profile_connections, readiness, summary
+from .guiding import guide, try_call
+from .looking import activity, listing, profile_connections, readiness, summary
 from .other_account import other_account
 from .preferring import columns, delete_view, keys, saved_views
 from .rehearsing import try_service
@@ -30,6 +31,6 @@ __all__ = [
     "listing", "new", "one_bulk_test", "one_import", "open_connect_link", "other_account",
     "own_sign_ins", "profile_connections", "readiness", "reconnect", "remove_persons_sign_in",
     "remove_sign_in", "rename", "restore", "revoke", "rotate", "saved_views", "send_connect_link",
-    "sign_in_to", "summary", "test", "try_operation", "try_service", "unused", "upload",
+    "sign_in_to", "summary", "test", "try_call", "try_operation", "try_service", "unused", "upload",
     "withdraw_connect_link",
 ]  # fmt: skip

@@ -13,16 +13,16 @@ from connhub.paging import in_words, page, total_of
 from .. import held_grants, sign_ins, testing, unused
 from .. import listing as rows
 from .. import readiness as board
-from ..access import base_url_for, main_settings
+from ..access import main_settings
 from ..attention import attention_for
 from ..auth import METHODS, is_interactive
 from ..bulk import ACTIONS
 from ..called import by_day
 from ..connect_links import validity
 from ..expiry import ending_soon
-from ..fields import parameters_of
+from ..fields import shown_of
 from ..forms import SHOW, FilterForm, ReadinessForm
-from ..guide import snippets
+from ..guide import begin_with, guide_to
 from ..models import Connection, Rotation, Status, learn_places
 from ..preferences import COLUMNS, columns_of, query_of
 from ..rotation import may_rotate
@@ -132,7 +132,7 @@ def summary(request, link_name):
         "is_shared_to_self": True in own,
         "events": Event.objects.about(connection)[:8],
         "drift": _drift(connection),
-        "snippets": snippets(connection),
+        "guide": guide_to(connection, begin_with(connection), request.user),
     }
     if may_administer:
         context |= _connect_links(request, connection)
@@ -188,15 +188,8 @@ def _error_of_all(stages):
 
 def _parameters(connection):
     """Label and value of everything that was typed and is no secret."""
-    method = connection.auth_method
     stored = main_settings(connection).parameters
-    asked = [*parameters_of(method), *METHODS[method.kind].fields(method)]
-    fields = {item.name: item for item in asked}
-    return [
-        (fields[name].label if name in fields else name.capitalize(), value)
-        for name, value in stored.items()
-        if name not in fields or not fields[name].secret
-    ]
+    return [(label, value) for _, label, value in shown_of(connection.auth_method, stored)]
 
 
 def _drift(connection):
@@ -205,21 +198,6 @@ def _drift(connection):
         scope for c in connection.credentials.all() if c.connected_at for scope in c.scopes_granted
     }
     return [scope for scope in connection.scopes if granted and scope not in granted]
-
-
-@require_safe
-def guide(request, link_name):
-    """How a flow uses the connection, with code to copy."""
-    visible = Connection.objects.visible_to(request.user).for_summary()
-    connection = get_object_or_404(visible, link_name=link_name)
-    context = {
-        "connection": connection,
-        "snippets": snippets(connection),
-        "is_http": METHODS[connection.auth_method.kind].is_http,
-        "base_url": base_url_for(connection, main_settings(connection), None),
-        "integrations": connection.integrations.visible_to(request.user)[:10],
-    }
-    return render(request, "connections/guide.html", context)
 
 
 @require_safe

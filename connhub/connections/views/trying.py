@@ -24,7 +24,7 @@ def try_operation(request, pk):
     context = {"operation": operation, "service": operation.service, "form": form}
     if form.is_sendable and form.is_valid():
         try:
-            context["answer"] = trying.send(
+            context["answer"] = trying.try_operation(
                 operation,
                 form.chosen,
                 form.given,

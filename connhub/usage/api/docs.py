@@ -1,5 +1,6 @@
-"""The runtime API's documentation: calls that Django Ninja doesn't know, and the page."""
+"""The page that shows an API's OpenAPI document to people."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,110 +10,96 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 from ninja.openapi.docs import DocsBase
 
-SECURITY: list[dict[str, Any]] = [{"IntegrationKeyAuth": []}]
-LINK_NAME = {
-    "in": "path",
-    "name": "link_name",
-    "required": True,
-    "schema": {"type": "string"},
-    "description": "The connection's link name.",
-}
-PROBLEM = {
-    "description": "A problem document (RFC 9457) that says why not. One of the type"
-    " authorize-as-user has an authorize_url: the page where the user has to authorize.",
-    "content": {"application/problem+json": {"schema": {"type": "object"}}},
-}
-
-
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"in": "header", "name": name, "description": description, "schema": {"type": "string"}}
-
-
-USER = _header(
-    "X-ConnHub-User",
-    "E-mail address of the login user, where the connection uses the credentials of login users:"
-    " somebody with access to the key's integration who has authorized. Where it doesn't, the"
-    " header changes nothing; the call log notes it. It never reaches the service.",
-)
-
-
-def _proxied(method: str) -> dict[str, Any]:
-    return {
-        "operationId": f"proxy_{method}",
-        "summary": "Call the service through ConnHub",
-        "description": "The call goes to the service's base URL with the credential added."
-        " Method, query, body and status pass through.",
-        "parameters": [
-            LINK_NAME,
-            {"in": "path", "name": "path", "required": True, "schema": {"type": "string"}},
-            _header("X-ConnHub-Flow", "Slug of the flow that calls, or name of the function."),
-            _header("X-ConnHub-Step", "Name of the step that calls."),
-            USER,
-        ],
-        "responses": {"default": {"description": "What the service answers."}, "4XX": PROBLEM},
-        "security": SECURITY,
-    }
-
-
-BY_HAND: dict[str, Any] = {
-    "/api/v1/connections/{link_name}/proxy/{path}": {
-        method: _proxied(method) for method in ("get", "post", "put", "patch", "delete")
-    },
-    "/api/v1/connections/{link_name}/credentials": {
-        "get": {
-            "operationId": "credentials",
-            "summary": "Fetch the secret itself",
-            "description": "Access token, API key, or database parameters and DSN: only if the"
-            " connection's access mode is proxy and credentials.",
-            "parameters": [LINK_NAME, USER],
-            "responses": {"200": {"description": "The credentials."}, "4XX": PROBLEM},
-            "security": SECURITY,
-        }
-    },
-}
+Document = dict[str, Any]
+Lines = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One path as the page shows it; methods that share a summary are one call."""
+    """One path as the page shows it; methods that share a summary are one call.
+
+    `body`, `answer` and `headers` (of the answer) are pairs of a name and what it is; `refusals`
+    of a status and the codes that have it.
+    """
 
     methods: list[str]
     path: str
     operation: dict[str, Any]
-    body: list[tuple[str, str]]
+    statuses: str
+    body: Lines
+    answer: Lines
+    headers: Lines
+    refusals: list[tuple[str, list[str]]]
+
+    @property
+    def anchor(self) -> str:
+        return self.operation["operationId"]
 
 
-def calls(document: dict[str, Any]) -> list[Call]:
-    """The document's calls, in its order."""
+def calls(document: Document) -> list[Call]:
+    """The document's calls, sorted by path."""
     found = []
-    for path, operations in document["paths"].items():
+    for path, operations in sorted(document["paths"].items()):
         by_summary: dict[str, list[str]] = {}
         for method, operation in operations.items():
             by_summary.setdefault(operation["summary"], []).append(method)
         for methods in by_summary.values():
-            operation = operations[methods[0]]
             names = [method.upper() for method in methods]
-            found.append(Call(names, path, operation, list(_body(operation, document))))
+            found.append(_call(names, path, operations[methods[-1]], document))
     return found
 
 
-def _body(operation: dict[str, Any], document: dict[str, Any]):
-    """Pairs of name and type of what the body holds."""
-    content = operation.get("requestBody", {}).get("content", {})
-    for media in content.values():
-        yield from _fields(media["schema"], document, "")
+def refused_with(code: str, document: Document) -> list[Call]:
+    """The calls that can answer with a problem of this code."""
+    return [call for call in calls(document) if any(code in codes for _, codes in call.refusals)]
 
 
-def _fields(schema: dict[str, Any], document: dict[str, Any], prefix: str):
+def _call(methods: list[str], path: str, operation: dict[str, Any], document: Document) -> Call:
+    good = {str(s): r for s, r in operation["responses"].items() if not _codes_of(r)}
+    first: dict[str, Any] = next(iter(good.values()), {})
+    headers = first.get("headers", {})
+    return Call(
+        methods=methods,
+        path=path,
+        operation=operation,
+        statuses=", ".join(good).replace("default", "Whatever the service answers"),
+        body=list(_content(operation.get("requestBody", {}), document)),
+        answer=list(_content(first, document)),
+        headers=[(name, headers[name].get("description", "")) for name in headers],
+        refusals=[
+            (str(s), codes) for s, r in operation["responses"].items() if (codes := _codes_of(r))
+        ],
+    )
+
+
+def _codes_of(answer: dict[str, Any]) -> list[str]:
+    return answer.get("headers", {}).get("X-ConnHub-Problem", {}).get("schema", {}).get("enum", [])
+
+
+def _content(of: dict[str, Any], document: Document) -> Iterator[tuple[str, str]]:
+    """Pairs of name and type of what a body holds."""
+    for media in of.get("content", {}).values():
+        schema = media.get("schema", {})
+        for one in schema.get("oneOf", [schema]):
+            prefix = f"{one['title']}: " if "oneOf" in schema else ""
+            yield from _fields(one, document, prefix)
+
+
+def _fields(schema: dict[str, Any], document: Document, prefix: str) -> Iterator[tuple[str, str]]:
     if reference := schema.get("$ref"):
         schema = document["components"]["schemas"][reference.rpartition("/")[2]]
     if schema.get("type") == "array":
         yield from _fields(schema["items"], document, f"{prefix}[].")
     for name, inner in schema.get("properties", {}).items():
-        words = " or ".join(inner.get("enum", [])) or inner.get("type", "")
-        yield prefix + name, inner.get("description") or words
+        yield prefix + name, inner.get("description") or _in_words(inner)
         if inner.get("type") == "array":
             yield from _fields(inner["items"], document, f"{prefix}{name}[].")
+
+
+def _in_words(schema: dict[str, Any]) -> str:
+    if "const" in schema:
+        return schema["const"]
+    return " or ".join(schema.get("enum", [])) or str(schema.get("type", "")).capitalize()
 
 
 class DocsPage(DocsBase):

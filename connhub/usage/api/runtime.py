@@ -8,16 +8,21 @@ from ninja.security import HttpBearer
 from connhub.audit.log import AuditUnavailable
 from connhub.errors import Refusal
 
-from .. import callers, keys, records, registration
-from ..flows import FlowSlugTaken, NotOfTheApp
+from .. import callers, keys, records, refusing, registration
+from ..data_objects import AppSlugTaken
+from ..flows import FlowSlugTaken
 from ..models import IntegrationKey
-from ..problems import Unauthorized
-from . import connections, flows
+from ..problems import NotUsable, Unauthorized
+from ..selecting import NotOfTheApp
+from . import before_django, connections, data_objects, flows, functions
 from .base import ProblemAPI
-from .docs import BY_HAND, DocsPage
+from .docs import DocsPage
 
 # What a key, or none, may not do: on record, while all else that is refused was a mistake.
-DENIALS = (Unauthorized, registration.NotRegistered, NotOfTheApp, FlowSlugTaken)
+DENIALS = (
+    *(Unauthorized, NotUsable, registration.NotRegistered, NotOfTheApp),
+    *(FlowSlugTaken, AppSlugTaken),
+)
 
 
 class IntegrationKeyAuth(HttpBearer):
@@ -28,28 +33,27 @@ class IntegrationKeyAuth(HttpBearer):
 class RuntimeAPI(ProblemAPI):
     """Asks for an integration key, and puts on record what a key may not do."""
 
+    further_paths = before_django.PATHS
+
     def refuse(self, request: HttpRequest, refusal: Refusal) -> HttpResponse:
         if isinstance(refusal, DENIALS):
             try:
                 _put_on_record(request, refusal)
             except AuditUnavailable as unavailable:
                 refusal = unavailable
-        return super().refuse(request, refusal)
+        key = getattr(request, "auth", None)
+        about = {"integration": key.integration.slug} if key else {}
+        return refusing.response(request, refusal, **about)
 
     def refusal_of(self, error: Exception) -> Refusal:
         return (
             Unauthorized() if isinstance(error, AuthenticationError) else super().refusal_of(error)
         )
 
-    def get_openapi_schema(self, **kwargs):
-        schema = super().get_openapi_schema(**kwargs)
-        schema["paths"] |= BY_HAND
-        return schema
-
 
 def _put_on_record(request: HttpRequest, refusal: Refusal) -> None:
     _, _, token = request.headers.get("Authorization", "").partition(" ")
-    digest = callers.digest_of(token.strip())
+    digest = callers.with_keys.digest_of(token.strip())
     for link_name in getattr(refusal, "link_names", None) or [""]:
         records.call_denied(digest, link_name, refusal.code)
 
@@ -62,4 +66,4 @@ api = RuntimeAPI(
     docs=DocsPage(),
     servers=[{"url": settings.CONNHUB_URL}],
 )
-api.add_routers(connections.router, flows.router)
+api.add_routers(connections.router, flows.router, data_objects.router, functions.router)

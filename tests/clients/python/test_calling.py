@@ -145,11 +145,11 @@ def misplaced(made, ada):
 
 
 STATES = {
-    revoked: (errors.ConnectionRevoked, "/connections/revoked/"),
+    revoked: (errors.ConnectionRevoked, "/connections/revoked/reconnect/"),
     lost: (errors.ReconnectNeeded, "/connections/lost/authorize/"),
     disabled: (errors.ConnectionDisabled, "/connections/disabled/"),
     personal: (errors.AuthorizeAsUser, "/profile/sign-ins/personal/"),
-    misplaced: (errors.AddressIncomplete, "/connections/misplaced/"),
+    misplaced: (errors.AddressIncomplete, "/connections/misplaced/edit/"),
 }
 
 
@@ -172,7 +172,7 @@ def test_connection_in_the_way_is_an_exception_with_the_page_that_mends_it(ada, 
     assert len(revoked_now.request_id) == 32
     assert str(revoked_now) == (
         "connection-revoked: This connection was revoked. Reconnect it to use it again."
-        f" See {flow.server.url}/connections/revoked/"
+        f" See {flow.server.url}/connections/revoked/reconnect/"
     )
 
 
@@ -349,6 +349,18 @@ def test_flow_is_declared(reach, hub, integration):
     assert (declared.slug, declared.name, declared.registered) == ("nightly", "Nightly", [])
     saved = Flow.objects.get(slug="nightly")
     assert [(step.name, step.kind) for step in saved.steps.all()] == [("Orders", "export")]
+
+
+def test_data_object_and_function_are_declared(reach, hub, integration):
+    reach()
+
+    made = hub.declare_data_object("desk", "Orders & more", connection="crm", app_name="Desk")
+    function = hub.declare_function("sync", connections=["crm"])
+
+    assert (made.app, made.app_name, made.name) == ("desk", "Desk", "Orders & more")
+    assert (function.name, function.connections, function.registered) == ("sync", ["crm"], [])
+    assert integration.apps.get().data_objects.get().name == "Orders & more"
+    assert integration.functions.get().name == "sync"
 
 
 # --- The key ----------------------------------------------------------------------------------------

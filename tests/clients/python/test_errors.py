@@ -6,40 +6,24 @@ import pickle
 import httpx2
 import pytest
 
-from connhub.audit.log import AuditUnavailable
-from connhub.connections import access
-from connhub.connections.auth import oauth1
 from connhub.connections.calling import refusals
-from connhub.connections.refresh import RenewalFailed
 from connhub.errors import Refusal
-from connhub.usage import problems, revision
-from connhub.usage.flows import FlowSlugTaken, NotOfTheApp
-from connhub.usage.registration import NotRegistered
+from connhub.usage import problems, refusing
+from connhub.usage.reasons import BY_CODE, mend_url
+from connhub.usage.selecting import NotOfTheApp
 from connhub_client import ConnHub, errors
 
 URL, KEY = "https://connhub.example", "chk_" + "k" * 43
-# Modules whose refusals are all the runtime API's, and refusals of others that it can give.
-WHOLLY = {each.__name__ for each in (access, oauth1, problems, refusals, revision)}
-BESIDES = (AuditUnavailable, FlowSlugTaken, NotOfTheApp, NotRegistered, RenewalFailed)
 ARGUMENTS = {
     NotOfTheApp: ("crm",),
     problems.AuthorizeAsUser: ("production",),
-    problems.MethodNotAllowed: ("GET",),
+    refusals.MethodNotAllowed: ("GET",),
+    problems.NotUsable: ("invoices",),
     problems.RateLimited: (7,),
 }
 
 
-def kinds(of: type = Refusal):
-    for kind in of.__subclasses__():
-        yield kind
-        yield from kinds(kind)
-
-
-REFUSALS = [
-    kind(*ARGUMENTS.get(kind, ()))
-    for kind in kinds()
-    if kind.__module__ in WHOLLY or kind in BESIDES
-]
+REFUSALS = [kind(*ARGUMENTS.get(kind, ())) for reason in BY_CODE.values() for kind in reason.kinds]
 
 
 def hub_at(answer, **options) -> ConnHub:
@@ -53,7 +37,9 @@ def answered(refusal: Refusal) -> httpx2.Response:
     async def send(message):
         sent.append(message)
 
-    asyncio.run(problems.answer(send, refusal, request_id="abc", link_name="crm"))
+    asyncio.run(
+        refusing.answer(send, refusal, request_id="abc", link_name="crm", integration="invoices")
+    )
     start, body = sent
     return httpx2.Response(start["status"], headers=start["headers"], content=body["body"])
 
@@ -71,7 +57,9 @@ def test_refusal_comes_as_its_exception(refusal):
     assert type(problem) is errors.BY_CODE[refusal.code]
     assert (problem.code, problem.status) == (refusal.code, refusal.status)
     assert (problem.detail, problem.request_id) == (refusal.text, "abc")
-    assert problem.url.startswith("http")
+    assert bool(problem.url) == bool(
+        mend_url(refusal.code, link_name="crm", integration="invoices")
+    )
     assert vars(pickle.loads(pickle.dumps(problem))) == vars(problem)
 
 

@@ -144,6 +144,8 @@ def test_a_service_that_asks_for_no_secret_is_connected_without(ada, export, bri
 
 
 def test_a_missing_custom_service_is_made_and_its_importer_its_admin(ada, keyed, export, bring_in):
+    limits = {"allowed_methods": ["GET"], "allowed_paths": ["/me"], "allowed_hosts": ["a.example"]}
+    Service.objects.filter(pk=keyed.service_id).update(**limits)
     file, slug = export(), keyed.service.slug
     away(keyed)
     Service.objects.filter(slug=slug).delete()
@@ -152,6 +154,7 @@ def test_a_missing_custom_service_is_made_and_its_importer_its_admin(ada, keyed,
 
     made = Connection.objects.get()
     assert (made.service.slug, made.auth_method.config["keys"][0]["name"]) == (slug, "X-Api-Key")
+    assert {name: getattr(made.service, name) for name in limits} == limits
     assert list(Service.objects.administered_by(ada)) == [made.service]
     assert actions(made.service) == ["service.created"]
 

@@ -37,6 +37,15 @@ class TwistedServer:
     password: str
     ca_file: str
 
+    @property
+    def ascii_password(self) -> str:
+        """Another one, for clients that know no other characters."""
+        return ascii_of(self.password)
+
+
+def ascii_of(password: str) -> str:
+    return password.partition("/")[2]
+
 
 @contextmanager
 def mail_and_files() -> Iterator[TwistedServer]:
@@ -84,7 +93,7 @@ def serve(certificate: str, key: str, folder: str, ports: list[int], password: s
 
 
 def portal_for(password: str, folder: Path):
-    """Knows one user, who has an empty inbox and an empty folder."""
+    """Knows one user with two passwords, who has an empty inbox and an empty folder."""
     from twisted.cred import credentials, error, portal
     from twisted.cred.checkers import ANONYMOUS, AllowAnonymousAccess, ICredentialsChecker
     from twisted.mail import imap4, pop3
@@ -100,11 +109,11 @@ def portal_for(password: str, folder: Path):
         )
 
         def requestAvatarId(self, given):  # noqa: N802
-            known = password.encode()
-            if isinstance(getattr(given, "password", None), str):  # FTP reads Latin-1
-                known = known.decode("latin-1")
-            if given.username in (USER, USER.encode()) and given.checkPassword(known):
-                return USER.encode()
+            for known in (password.encode(), ascii_of(password).encode()):
+                if isinstance(getattr(given, "password", None), str):  # FTP reads Latin-1
+                    known = known.decode("latin-1")
+                if given.username in (USER, USER.encode()) and given.checkPassword(known):
+                    return USER.encode()
             raise error.UnauthorizedLogin
 
     class Mailbox:
@@ -169,7 +178,8 @@ def pop3(tls, portal):
 
         def listCapabilities(self):  # noqa: N802
             ways = b" ".join(self.factory.challengers)
-            return [b"USER", *([b"SASL " + ways] if ways else [])]
+            start = [b"STLS"] if self.can_start_tls else []
+            return [b"USER", *start, *([b"SASL " + ways] if ways else [])]
 
         def do_STLS(self):  # noqa: N802
             if not self.can_start_tls:
@@ -219,6 +229,9 @@ def ftp(tls, portal):
 
         def processCommand(self, cmd, *params):  # noqa: N802
             asked = (cmd.upper(), *params)
+            if asked[0] in ("PBSZ", "PROT"):
+                self.sendLine(b"200 As you like")
+                return None
             if asked == ("AUTH", "TLS"):
                 self.sendLine(b"234 Go on")
                 self.transport.startTLS(tls)
@@ -233,7 +246,10 @@ def ftp(tls, portal):
         made.protocol = kind
         return made
 
-    return factory(Server), factory(FTP), factory(FTP)
+    class AtOnce(Server):
+        is_safe = True
+
+    return factory(Server), factory(AtOnce), factory(FTP)
 
 
 if __name__ == "__main__":

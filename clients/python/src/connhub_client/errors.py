@@ -37,7 +37,7 @@ class Problem(ConnHubError):
         self.status = status
         self.title = str(document.get("title") or code.replace("-", " ").capitalize())
         self.detail = str(document.get("detail") or self.title)
-        self.url: str | None = document.get("authorize_url") or document.get("connection")
+        self.url: str | None = document.get("authorize_url") or document.get("mend_url")
         self.request_id: str | None = document.get("request_id")
         self.retry_after = retry_after
 
@@ -71,6 +71,42 @@ class FlowSlugTaken(Problem):
     """The slug belongs to a flow of another integration."""
 
     code = "flow-slug-taken"
+
+
+class NoSuchFlow(Problem):
+    """The key's integration has no flow of the slug."""
+
+    code = "no-such-flow"
+
+
+class AppSlugTaken(Problem):
+    """The slug belongs to an app of another integration."""
+
+    code = "app-slug-taken"
+
+
+class NoSuchDataObject(Problem):
+    """No app of the key's integration has a data object of the name."""
+
+    code = "no-such-data-object"
+
+
+class TooManyDataObjects(Problem):
+    """The app has as many data objects as an app can have."""
+
+    code = "too-many-data-objects"
+
+
+class NoSuchFunction(Problem):
+    """The key's integration has no function of the name."""
+
+    code = "no-such-function"
+
+
+class PreconditionFailed(Problem):
+    """The flow is not in the state that the call was meant for."""
+
+    code = "precondition-failed"
 
 
 class RegistrationNotOffered(Problem):
@@ -164,9 +200,15 @@ class HeadersTooLarge(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """ConnHub does not pass the method on."""
+    """ConnHub does not pass the method on, or the service is limited to others."""
 
     code = "method-not-allowed"
+
+
+class PathNotAllowed(Problem):
+    """The service is limited to other paths."""
+
+    code = "path-not-allowed"
 
 
 class FormNeeded(Problem):
