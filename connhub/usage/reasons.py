@@ -49,6 +49,20 @@ class Reason:
         return any(status in WAIT for status in self.statuses)
 
 
+def reason_of(code: str) -> Reason | None:
+    """Why a call of any API is refused; of what only people do, no more than they are told."""
+    if code in BY_CODE:
+        return BY_CODE[code]
+    kinds = tuple(kind for kind in _all_kinds(Refusal) if kind.code == code)
+    return Reason(kinds, kinds[0].text, "") if kinds else None
+
+
+def _all_kinds(of: type[Refusal]) -> Iterator[type[Refusal]]:
+    for kind in of.__subclasses__():
+        yield kind
+        yield from _all_kinds(kind)
+
+
 def title_of(code: str) -> str:
     """A code as people read it."""
     return code.replace("-", " ").capitalize()

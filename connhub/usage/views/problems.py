@@ -6,8 +6,11 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import reasons
+from ..api.admin.api import api as admin_api
 from ..api.docs import refused_with
-from ..api.runtime import api
+from ..api.runtime import api as runtime_api
+
+APIS = (runtime_api, admin_api)
 
 
 @login_not_required
@@ -20,9 +23,9 @@ def problems(request):
 @login_not_required
 @require_safe
 def problem(request, code):
-    """What one means, what to do, and which calls answer with it."""
-    reason = reasons.BY_CODE.get(code)
+    """What one means, what to do, and which calls of either API answer with it."""
+    reason = reasons.reason_of(code)
     if reason is None:
         raise Http404
-    calls = refused_with(code, api.get_openapi_schema())
+    calls = [call for api in APIS for call in refused_with(code, api.get_openapi_schema())]
     return render(request, "usage/problem.html", {"reason": reason, "calls": calls})
