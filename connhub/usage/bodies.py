@@ -66,10 +66,12 @@ class Upload:
         return piece
 
     async def read_all(self) -> bytes:
-        pieces = [await self.read()]
-        while not self.complete:
-            pieces.append(await self.read())
-        return b"".join(pieces)
+        """The whole body. Raises: RequestTooLarge; RequestIncomplete, if it takes too long too."""
+        try:
+            async with asyncio.timeout(settings.PROXY_TOTAL_S):
+                return b"".join([piece async for piece in self])
+        except TimeoutError:
+            raise RequestIncomplete from None
 
     def put_back(self, piece: bytes) -> None:
         self._first = piece
