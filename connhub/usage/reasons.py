@@ -79,6 +79,18 @@ def _page(name: str, *args: str) -> str:
     return reverse(name, args=args)
 
 
+def in_short(code: str) -> Reason:
+    """What the admin API alone refuses, in the words of the refusal."""
+    kinds = tuple(kind for kind in _below(Refusal) if kind.code == code)
+    return Reason(kinds, kinds[0].text, "The document’s detail says what to do in this case.")
+
+
+def _below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
 def _reasons() -> Iterator[Reason]:
     yield from _about_the_key()
     yield from _about_the_connection()
