@@ -49,20 +49,6 @@ class Reason:
         return any(status in WAIT for status in self.statuses)
 
 
-def reason_of(code: str) -> Reason | None:
-    """Why a call of any API is refused; of what only people do, no more than they are told."""
-    if code in BY_CODE:
-        return BY_CODE[code]
-    kinds = tuple(kind for kind in _all_kinds(Refusal) if kind.code == code)
-    return Reason(kinds, kinds[0].text, "") if kinds else None
-
-
-def _all_kinds(of: type[Refusal]) -> Iterator[type[Refusal]]:
-    for kind in of.__subclasses__():
-        yield kind
-        yield from _all_kinds(kind)
-
-
 def title_of(code: str) -> str:
     """A code as people read it."""
     return code.replace("-", " ").capitalize()
@@ -91,6 +77,18 @@ def mend_url(code: str, *, link_name: str = "", integration: str = "") -> str:
 @lru_cache(maxsize=1024)
 def _page(name: str, *args: str) -> str:
     return reverse(name, args=args)
+
+
+def in_short(code: str) -> Reason:
+    """What the admin API alone refuses, in the words of the refusal."""
+    kinds = tuple(kind for kind in _below(Refusal) if kind.code == code)
+    return Reason(kinds, kinds[0].text, "The document’s detail says what to do in this case.")
+
+
+def _below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
 
 
 def _reasons() -> Iterator[Reason]:

@@ -26,7 +26,6 @@ from connhub.usage import (
     revision,
     selecting,
 )
-from connhub.usage.api.admin.api import api as admin_api
 from connhub.usage.api.runtime import api
 from connhub.usage.reasons import BY_CODE, mend_url, type_of
 
@@ -88,24 +87,6 @@ def test_every_code_has_a_page_for_anybody(client, db, code):
     assert reason.means in unescape(response.text)
     for call in response.context["calls"]:
         assert call.path in response.text
-
-
-def test_every_code_of_the_admin_api_has_a_page_too(client, db):
-    operations = [
-        o for path in admin_api.get_openapi_schema()["paths"].values() for o in path.values()
-    ]
-    headers = [r.get("headers", {}) for o in operations for r in o["responses"].values()]
-    codes = {
-        code for each in headers for code in each.get("X-ConnHub-Problem", NONE)["schema"]["enum"]
-    }
-
-    assert codes - BY_CODE.keys()
-    assert [
-        code for code in codes if client.get(f"/api/v1/problems/{code}").status_code != 200
-    ] == []
-
-
-NONE = {"schema": {"enum": []}}
 
 
 def test_all_codes_are_on_one_page_for_anybody(client, db):

@@ -8,9 +8,7 @@ from django.views.decorators.http import require_safe
 from .. import reasons
 from ..api.admin.api import api as admin_api
 from ..api.docs import refused_with
-from ..api.runtime import api as runtime_api
-
-APIS = (runtime_api, admin_api)
+from ..api.runtime import api
 
 
 @login_not_required
@@ -23,9 +21,11 @@ def problems(request):
 @login_not_required
 @require_safe
 def problem(request, code):
-    """What one means, what to do, and which calls of either API answer with it."""
-    reason = reasons.reason_of(code)
-    if reason is None:
+    """What one means, what to do, and which calls answer with it."""
+    documents = [each.get_openapi_schema() for each in (api, admin_api)]
+    calls = [call for document in documents for call in refused_with(code, document)]
+    reason = reasons.BY_CODE.get(code)
+    if reason is None and not calls:
         raise Http404
-    calls = [call for api in APIS for call in refused_with(code, api.get_openapi_schema())]
+    reason = reason or reasons.in_short(code)
     return render(request, "usage/problem.html", {"reason": reason, "calls": calls})
