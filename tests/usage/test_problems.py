@@ -15,14 +15,26 @@ from connhub.connections import access, refresh
 from connhub.connections.auth import oauth1
 from connhub.connections.calling import refusals
 from connhub.errors import Refusal
-from connhub.usage import flows, keys, problems, registration, revision
+from connhub.usage import (
+    data_objects,
+    declaring,
+    flows,
+    functions,
+    keys,
+    problems,
+    registration,
+    revision,
+    selecting,
+)
 from connhub.usage.api.runtime import api
 from connhub.usage.reasons import BY_CODE, mend_url, type_of
 
 # Modules whose refusals are all the runtime API's, and refusals of others that it can give.
 WHOLLY = {each.__name__ for each in (access, oauth1, problems, refusals, revision)}
 BESIDES = {
-    AuditUnavailable, flows.FlowChanged, flows.FlowSlugTaken, flows.NoSuchFlow, flows.NotOfTheApp,
+    AuditUnavailable, data_objects.AppSlugTaken, data_objects.NoSuchDataObject,
+    data_objects.TooManyDataObjects, declaring.Changed, flows.FlowSlugTaken, flows.NoSuchFlow,
+    functions.NoSuchFunction, selecting.NotOfTheApp,
     refresh.RenewalFailed, registration.NotRegistered, registration.RegistrationNotOffered,
 }  # fmt: skip
 # Answered to whatever is not in the OpenAPI document.
