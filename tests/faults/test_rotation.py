@@ -215,7 +215,7 @@ def test_no_read_fails_and_nothing_is_left_behind_or_lost(world, file, capsys):
         ended = time.monotonic()
         after_last = resealed()
 
-    assert world.wrong == []
+    assert world.wrong == [], world.server.log
     assert (kills, end.returncode) == (KILLS, 0), said
     assert world.reads and world.writes
     old, new = OLD[:8], keyring.ring().primary.id.hex()
@@ -240,7 +240,7 @@ def test_no_read_fails_and_nothing_is_left_behind_or_lost(world, file, capsys):
     with closing(HTTPConnection("127.0.0.1", world.server.port, timeout=60)) as http:
         for number in range(0, MANY, max(MANY // 100, 1)):
             world.read(http, number)
-    assert world.wrong == []
+    assert world.wrong == [], world.server.log
 
 
 def secret_of(number: int) -> str:
