@@ -10,6 +10,7 @@ import os
 import sys
 from collections import deque
 from typing import Any
+from uuid import uuid4
 
 from a2wsgi import WSGIMiddleware
 from django.core.wsgi import get_wsgi_application
@@ -22,9 +23,10 @@ from django.conf import settings  # noqa: E402
 from django.db import Error as DatabaseFailed  # noqa: E402
 
 from connhub.middleware import headers_of_every_answer  # noqa: E402
+from connhub.usage import refusing  # noqa: E402
 from connhub.usage.bodies import Receive  # noqa: E402
 from connhub.usage.gateway import Gateway, addressed  # noqa: E402
-from connhub.usage.problems import Send  # noqa: E402
+from connhub.usage.problems import RequestIncomplete, Send  # noqa: E402
 from connhub.vault import startup  # noqa: E402
 from connhub.vault.keyring import BadKeys  # noqa: E402
 
@@ -33,6 +35,7 @@ DJANGO_THREADS = 10
 SWITCH_S = 0.0005
 IDLE_S = 30
 READ_AHEAD = 256 * 1024  # bytes
+PROGRAMS = b"/api/"
 HANG_UP = [(b"connection", b"close"), (b"content-length", b"0")]
 
 
@@ -57,9 +60,7 @@ class Application:
         try:
             body = await _read_ahead(receive)
         except OSError:  # a time-out among them
-            headers = [*HANG_UP, *headers_of_every_answer()]
-            await send({"type": "http.response.start", "status": 408, "headers": headers})
-            await send({"type": "http.response.body"})
+            await _hang_up(scope, send)
             return
         await self.django(_for_django(scope), body, send)
 
@@ -93,6 +94,16 @@ def _tune_garbage_collection() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
+
+
+async def _hang_up(scope: dict[str, Any], send: Send) -> None:
+    """Answer a caller who stopped sending, a program with a problem document."""
+    if scope["raw_path"].startswith(PROGRAMS):
+        await refusing.answer(send, RequestIncomplete(), request_id=uuid4().hex)
+        return
+    headers = [*HANG_UP, *headers_of_every_answer()]
+    await send({"type": "http.response.start", "status": 408, "headers": headers})
+    await send({"type": "http.response.body"})
 
 
 def _for_django(scope: dict[str, Any]) -> dict[str, Any]:

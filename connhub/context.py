@@ -37,7 +37,7 @@ NAVIGATION = (
 )
 
 # What belongs to an entry without its URL being below it, by namespace.
-ALSO_BELOW = {"flows": "usage:integrations"}
+ALSO_BELOW = dict.fromkeys(("flows", "apps", "functions", "projects"), "usage:integrations")
 
 
 @dataclass

@@ -18,6 +18,7 @@ from connhub.connections.views import (
 from connhub.sharing.views import team_shares
 from connhub.usage.api.admin.api import api as admin_api
 from connhub.usage.api.runtime import api
+from connhub.usage.standalone_urls import of_each as standing_alone
 from connhub.usage.views import (
     access,
     availability,
@@ -64,7 +65,8 @@ urlpatterns = [
     path("services/<slug:key>/share/", *share_pages("service")),
     path("teams/<uuid:public_id>/shared/", team_shares, name="team_shares"),
     path("integrations/", include("connhub.usage.urls")),
-    path("flows/", include("connhub.usage.standalone_urls")),
+    path("projects/", include("connhub.usage.project_urls")),
+    *(path(f"{noun}s/", include(standing_alone(noun))) for noun in ("flow", "app", "function")),
     path("integrations/<slug:key>/share/", *share_pages("integration")),
     path("profile/connections/", profile_connections, name="profile_connections"),
     path("profile/access/", own_access, name="profile_access"),

@@ -6,7 +6,7 @@ from factory.django import DjangoModelFactory
 from connhub.accounts.models import Role, User
 from connhub.connections import lifecycle
 from connhub.services.models import AuthMethod, Origin, Service
-from connhub.usage.models import Integration, Project
+from connhub.usage.models import Function, Integration, Project
 
 PASSWORD = "correct horse battery staple"
 
@@ -77,3 +77,10 @@ def connect(
         by=by,
         environment=environment,
     )
+
+
+def function_over(*connections, name="sync", integration=None):
+    """A function that uses these."""
+    function = Function.objects.create(name=name, integration=integration)
+    function.connections.set(connections)
+    return function

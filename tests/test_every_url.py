@@ -40,7 +40,6 @@ SOMETHING = {
     "ref": ["something"],
     "token": ["something"],
     "slug": ["something"],
-    "flow": ["something"],
     "service": ["something"],
     "url": ["something"],
     "rest": ["something"],

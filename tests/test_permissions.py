@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import Model
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import resolve
@@ -30,9 +31,18 @@ from connhub.connections.models import Connection, SavedView
 from connhub.services.models import OAuthApp, Origin, Service
 from connhub.sharing import roles
 from connhub.sharing.kinds import kinds
-from connhub.usage import flows, keys, projects, registration
+from connhub.usage import (
+    data_objects,
+    declaring,
+    flows,
+    functions,
+    grouping,
+    keys,
+    projects,
+    registration,
+)
 from connhub.usage import policies as usage_policies
-from connhub.usage.models import Flow, Integration
+from connhub.usage.models import App, Flow, Function, Integration, Project
 
 from .every_url import Page, pages, patterns
 from .factories import AuthMethodFactory, IntegrationFactory, UserFactory, connect
@@ -130,7 +140,8 @@ HELD_BY_QUERYSETS = {
     "connection.use": lambda person: usage_policies.usable_connections(person),
     "connection.find_usage": lambda person: usage_policies.traceable_by(person),
     "integration.see": lambda person: Integration.objects.visible_to(person),
-    "flow.see": lambda person: usage_policies.standalone_flows(person),
+    "standalone.see": lambda person: usage_policies.standing_alone(Flow, person),
+    "project.see": lambda person: Project.objects.visible_to(person),
     "account.audit": lambda person: Event.objects.filter(pk=0),  # by the view alone
 }
 
@@ -195,6 +206,11 @@ def things(cast, ada, connection):
     invitations.invite("new@acme.example", role="member", by=cast["super admin"])
     flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
     flows.create("nightly", name="Nightly", steps=[], integration=integration, by=ada)
+    for place in (integration, None):
+        key_of = "inside" if place else "alone"
+        for sort in (data_objects.SORT, functions.SORT):
+            declaring.create(sort, key_of, name=key_of, uses=[], integration=place, by=ada)
+    grouping.create("Empty", by=ada)
     run = bulk.start(Connection.objects.administered_by(ada), by=ada, enqueue=lambda *_: None)
     return {
         "link_name": ["billing", *OTHER_STATES],
@@ -203,8 +219,11 @@ def things(cast, ada, connection):
         "connections:sign_ins.link_name": ["own_keys"],
         "connections:remove_sign_in.pk": [theirs.pk],
         "integrations/.slug": ["invoices"],
-        "flow": ["nightly"],
-        "flows/.slug": ["alone"],
+        "integrations/<slug:slug>/flows/.key": ["nightly"],
+        "integrations/<slug:slug>/apps/.key": ["inside"],
+        "integrations/<slug:slug>/functions/.key": ["inside"],
+        **{f"{noun}s/.key": ["alone"] for noun in ("flow", "app", "function")},
+        "projects/.slug": [integration.project.slug, Project.objects.get(name="Empty").slug],
         "environments/.slug": ["development"],
         "connections:environment.slug": ["development"],
         "connections:drop_environment.slug": ["development"],
@@ -282,7 +301,7 @@ EVERYBODY = {
     "connections:columns", "connections:keys", "connections:export", "connections:import",
     "connections:deleted", "connections:unused", "connections:try_operation", "oauth_callback", "readiness", "expiry",
     "services:list", "services:detail", "usage:integrations", "profile_connections", "sign_ins",
-    "profile_access", "flows:list",
+    "profile_access", "flows:list", "apps:list", "functions:list", "projects:list",
 }  # fmt: skip
 # Only the one who began it finds it; here that is nobody, or the owner.
 OWN = {
@@ -368,17 +387,14 @@ DEMANDED = {
     "usage:connections": "integration.see",
     "usage:register": "integration.register",
     "usage:deregister": "integration.register",
-    "usage:flows": "integration.see",
-    "usage:flow": "integration.see",
-    "usage:new_flow": "integration.save_flow",
-    "usage:edit_flow": "integration.save_flow",
-    "usage:attach_flow": "integration.save_flow",
-    "usage:detach_flow": "integration.remove_flow",
-    "usage:delete_flow": "integration.remove_flow",
-    "flows:new": "flow.create",
-    "flows:flow": "flow.see",
-    "flows:edit": "flow.save",
-    "flows:delete": "flow.delete",
+    "usage:edit": "integration.edit",
+    "usage:delete": "integration.delete",
+    "usage:attach_flow": "integration.declare",
+    "usage:detach_flow": "integration.undeclare",
+    "projects:new": "project.create",
+    "projects:project": "project.see",
+    "projects:rename": "project.rename",
+    "projects:delete": "project.delete",
     "usage:calls": "integration.see",
     "usage:members": "integration.see",
     "usage:add_member": "integration.change_members",
@@ -388,6 +404,18 @@ DEMANDED = {
     "usage:revoke_key": "integration.revoke_key",
     "usage:rotate_key": "integration.issue_key",
 }
+for _noun in ("flow", "app", "function"):
+    DEMANDED |= {
+        f"usage:{_noun}s": "integration.see",
+        f"usage:{_noun}": "integration.see",
+        f"usage:new_{_noun}": "integration.declare",
+        f"usage:edit_{_noun}": "integration.declare",
+        f"usage:delete_{_noun}": "integration.undeclare",
+        f"{_noun}s:new": "standalone.create",
+        f"{_noun}s:{_noun}": "standalone.see",
+        f"{_noun}s:edit": "standalone.save",
+        f"{_noun}s:delete": "standalone.delete",
+    }
 for _kind in kinds:
     DEMANDED |= {
         f"{_kind}_share:admins": f"{_kind}.see_admins",
@@ -406,9 +434,7 @@ FOR_ALL_ENVIRONMENTS = {
 QUERY = {"connections:try_service": "?type=api_key"}
 
 
-def thing_at(
-    page: Page, things: dict[str, list]
-) -> AdminToken | Connection | Flow | Integration | Service | None:
+def thing_at(page: Page, things: dict[str, list]) -> Model | None:
     """What the page is about, as far as rules go."""
     kind = DEMANDED.get(page.name, FOUND_BY.get(page.name, "")).partition(".")[0]
     found = resolve(page.url).kwargs
@@ -416,8 +442,11 @@ def thing_at(
         return Connection.objects.get(link_name=name)
     if kind == "admin_token" and (pk := found.get("pk")):
         return AdminToken.objects.get(pk=pk)
-    if kind == "flow" and (slug := found.get("slug")):
-        return Flow.objects.get(slug=slug)
+    if kind == "standalone" and (key := found.get("key")):
+        model = {each.PAGE: each for each in (Flow, App, Function)}[found["kind"]]
+        return model.objects.get(**{model.KEY: key, "integration": None})
+    if kind == "project" and (slug := found.get("slug")):
+        return Project.objects.get(slug=slug)
     if kind == "integration" and (slug := found.get("slug", found.get("key"))):
         return Integration.objects.get(slug=slug)
     if kind == "service" and (slug := found.get("slug", found.get("key"))):
@@ -475,11 +504,16 @@ def refusal(person, action, thing) -> set[int]:
 
 # What the key gets of the API, by method.
 BY_KEY = {
-    "api-1:list_connections": {"get": {200}},
     "api-1:get_connection": {"get": {200, 404}},  # of three, one is deleted
-    "api-1:list_flows": {"get": {200}},
-    # None of its flows has this slug, and to declare one none was sent.
-    "api-1:get_flow": {"get": {404}, "put": {422}, "delete": {404}},
+    **{
+        f"api-1:list_{what}": {"get": {200}}
+        for what in ("connections", "flows", "data_objects", "functions")
+    },
+    # There is none of that name, and to declare one none was sent.
+    **{
+        f"api-1:get_{what}": {"get": {404}, "put": {422}, "delete": {404}}
+        for what in ("flow", "data_object", "function")
+    },
 }
 
 
@@ -504,10 +538,7 @@ READS = {
     "admin:audit_event_change": EVENT,
     "open_connect_link": EVENT,  # one that can't be used
     "oauth_callback": EVENT,
-    "api-1:list_connections": {"usage_integrationkey"},
-    "api-1:get_connection": {"usage_integrationkey"},
-    "api-1:list_flows": {"usage_integrationkey"},
-    "api-1:get_flow": {"usage_integrationkey"},
+    **{key: {"usage_integrationkey"} for key in BY_KEY},
 }
 
 

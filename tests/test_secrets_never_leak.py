@@ -33,7 +33,7 @@ from connhub.forms import SecretField
 from connhub.services.models import OAuthApp
 from connhub.services.views import FORMS
 from connhub.sharing import roles
-from connhub.usage import flows, keys, registration
+from connhub.usage import data_objects, declaring, flows, functions, keys, registration
 from connhub.usage.models import CallDay
 from connhub.vault.fields import SealedField
 from connhub.vault.keyring import digest
@@ -125,6 +125,10 @@ def planted(ada, bob, root, integration, settings) -> dict[str, list]:
     key, token = keys.issue(integration, environments.lowest(), name="flow", by=ada)
     flows.declare("nightly", name="Nightly", steps=steps(made), by=key)
     flows.create("alone", name="Alone", steps=steps(made), integration=None, by=ada)
+    for place in (integration, None):
+        key_of = "inside" if place else "alone"
+        for sort, uses in ((data_objects.SORT, objects(made)), (functions.SORT, used(made))):
+            declaring.create(sort, key_of, name=key_of, uses=uses, integration=place, by=ada)
     pending = Authorization(
         connection=made["oauth2_code"], user=ada, redirect_uri="https://x.example", state_digest="s",
         session_digest="s", expires_at=key.expires_at,
@@ -265,6 +269,14 @@ def plant_for_login_users(by: User) -> Connection:
     return made
 
 
+def objects(connections: dict[str, Connection]) -> list[data_objects.DeclaredObject]:
+    return [data_objects.DeclaredObject(kind, c.link_name) for kind, c in connections.items()]
+
+
+def used(connections: dict[str, Connection]) -> list[functions.DeclaredUse]:
+    return [functions.DeclaredUse(connection.link_name) for connection in connections.values()]
+
+
 def steps(connections: dict[str, Connection]) -> list[flows.DeclaredStep]:
     return [flows.DeclaredStep(kind, "export", c.link_name) for kind, c in connections.items()]
 
@@ -307,12 +319,18 @@ def arguments(connections, integration, key, member) -> dict[str, list]:
         "connections/new/.slug": [connection.service.slug for connection in connections.values()],
         "service": [connections["oauth2_code"].service.slug],
         "api/v1/flows/.slug": ["nightly"],
+        "integrations/<slug:slug>/flows/.key": ["nightly"],
+        "integrations/<slug:slug>/apps/.key": ["inside"],
+        "integrations/<slug:slug>/functions/.key": ["inside"],
+        **{f"{noun}s/.key": ["alone"] for noun in ("flow", "app", "function")},
+        "projects/.slug": [integration.project.slug],
+        "api/v1/.app": ["inside"],
+        "api/v1/data-objects/.name": [next(iter(connections))],
+        "api/v1/functions/.name": ["inside"],
         "api/v1/admin/services/.slug": [
             connection.service.slug for connection in connections.values()
         ],
         "api/v1/admin/connections/.slug": ["production"],
-        "flow": ["nightly"],
-        "flows/.slug": ["alone"],
         "usage:remove_member.public_id": [member.public_id],
         "person_access.public_id": [member.public_id],
         "accounts:revoke_admin_token.pk": [member.admin_tokens.get().pk],

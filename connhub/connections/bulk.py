@@ -51,8 +51,9 @@ class AlreadyShared(Refusal):
 class Action:
     """What may be done to many.
 
-    `breaks` says what would stop, where something would. `form`, made with `by`, asks what has to
-    be chosen first; `run` gets the answers by name, and may return what to say in place of `done`.
+    `breaks` says what would stop, where something would. `form`, made with `by` and `link_names`, asks
+    what has to be chosen first, and once more while it `asks_again`; `run` gets the answers by name,
+    and may return what to say in place of `done`.
     """
 
     name: str

@@ -138,7 +138,7 @@ def uses(ids: list[int], user: User) -> dict[int, Use]:
             "pk",
             _of_each("data_objects", Count("pk")),
             _of_each("steps", Count("flow", distinct=True)),
-            _of_each("functions", Count("pk")),
+            _of_each("function_uses", Count("pk")),
             *(_of_each(source, Max("last_at")) for source in SOURCES),
             ExpressionWrapper(roles.administers(user, Connection), BooleanField()),
         )

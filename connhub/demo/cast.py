@@ -52,10 +52,28 @@ INTEGRATIONS = {
     },
 }
 
+# App, the integration that has it ("": it stands alone), and its external data objects.
 APPS = {
-    "Field service": [("Customers", "sales_crm"), ("Spare parts", "warehouse")],
-    "Budget planner": [("Accounts", "accounting"), ("Costs", "warehouse"), ("Orders", "shop")],
+    ("Field service", "Support insight"): [
+        ("Customers", "sales_crm"),
+        ("Spare parts", "warehouse"),
+    ],
+    ("Budget planner", ""): [
+        ("Accounts", "accounting"),
+        ("Costs", "warehouse"),
+        ("Orders", "shop"),
+    ],
 }
+
+# Function, the integration that has it, and the connections that it uses.
+FUNCTIONS = {
+    ("dunning", "Order to cash"): ["billing", "accounting"],
+    ("score-lead", "Lead sync"): ["sales_crm"],
+    ("currency-check", ""): ["accounting"],
+}
+
+# A flow that stands alone until somebody attaches it.
+STANDALONE = ("Refund audit", [("export", "Refunds", "shop"), ("import", "Findings", "warehouse")])
 
 # Name, link name, service, kind of auth method, status, calls a day, share of them that fail.
 CONNECTIONS = (

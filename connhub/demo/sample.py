@@ -16,7 +16,7 @@ from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Status
 from connhub.demo import calls, ends
 from connhub.demo.api import API_KEY
-from connhub.demo.cast import APPS, CONNECTIONS, INTEGRATIONS, PEOPLE
+from connhub.demo.cast import APPS, CONNECTIONS, FUNCTIONS, INTEGRATIONS, PEOPLE, STANDALONE
 from connhub.services.models import AuthMethod, OAuthApp, Origin, Service
 from connhub.sharing import roles
 from connhub.usage import keys
@@ -25,6 +25,7 @@ from connhub.usage.models import (
     CallStep,
     DataObject,
     Flow,
+    Function,
     Integration,
     Membership,
     Project,
@@ -117,7 +118,8 @@ def fill(password: str) -> None:
     made = {row[1]: _connection(row, chance, makers, team) for row in CONNECTIONS}
     ends.fill(made)
     integrations = _integrations(made, people)
-    _apps(made)
+    _apps(made, people[0])
+    _standalone_flow(made, people[0])
     for _, link_name, _, _, _, per_day, failing in CONNECTIONS:
         if per_day:
             _steps(made[link_name], failing, chance)
@@ -222,11 +224,43 @@ def _integrations(made: dict[str, Connection], people: list[User]) -> list[Integ
     return integrations
 
 
-def _apps(made: dict[str, Connection]) -> None:
-    for name, objects in APPS.items():
-        app = App.objects.create(slug=slugify(name), name=name)
+def _apps(made: dict[str, Connection], owner: User) -> None:
+    """Apps with their data objects, and functions."""
+    for (name, integration), objects in APPS.items():
+        app = App.objects.create(slug=slugify(name), name=name, **_place(integration, owner))
         for object_name, link_name in objects:
             DataObject.objects.create(app=app, name=object_name, connection=made[link_name])
+            _register(app.integration, made[link_name], owner)
+    for (name, integration), link_names in FUNCTIONS.items():
+        function = Function.objects.create(name=name, **_place(integration, owner))
+        for link_name in link_names:
+            function.connections.add(made[link_name])
+            _register(function.integration, made[link_name], owner)
+
+
+def _standalone_flow(made: dict[str, Connection], owner: User) -> None:
+    name, steps = STANDALONE
+    flow = Flow.objects.create(slug=slugify(name), name=name, owner=owner)
+    for kind, step_name, link_name in steps:
+        flow.steps.create(kind=kind, name=step_name, connection=made[link_name])
+
+
+def _place(integration: str, owner: User) -> dict[str, Integration | User]:
+    """The integration of that name, or whose it is that stands alone."""
+    return (
+        {"integration": Integration.objects.get(name=integration)}
+        if integration
+        else {"owner": owner}
+    )
+
+
+def _register(integration: Integration | None, connection: Connection, by: User) -> None:
+    if integration:
+        Registration.objects.get_or_create(
+            integration=integration,
+            connection=connection,
+            defaults={"by": by, "how": Registration.How.AUTOMATIC},
+        )
 
 
 def _steps(connection: Connection, failing: float, chance: random.Random) -> None:
@@ -238,7 +272,7 @@ def _steps(connection: Connection, failing: float, chance: random.Random) -> Non
             ok=chance.randint(200, 9000), failed=int(failing * 100), last_at=at,
             last_failed_at=at if failing > MUCH else None,
         )
-        for integration, flow, step in connection.steps.values_list(
+        for integration, flow, step in connection.steps.exclude(flow__integration=None).values_list(
             "flow__integration", "flow__slug", "name"
         )
         for at in [now - timedelta(minutes=chance.randint(1, 300))]

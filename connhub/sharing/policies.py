@@ -1,7 +1,7 @@
 """The rules of sharing, asked of the table by the kind of object."""
 
 from django.core.exceptions import PermissionDenied
-from django.db import models
+from django.db import models, transaction
 
 from connhub.accounts.models import User
 from connhub.accounts.people import require_now
@@ -29,11 +29,13 @@ def require_see_admins(user: User, thing: models.Model) -> None:
     require(user, f"{kind_of(thing).name}.see_admins", thing)
 
 
+@transaction.atomic  # which locking takes, and the pages have none around it
 def require_share(user: User, thing: models.Model) -> None:
     """Asked of both as they are in the database now. Raises: PermissionDenied."""
     require_now(user, f"{kind_of(thing).name}.share", _there(thing))
 
 
+@transaction.atomic
 def require_share_to_self(user: User, thing: models.Model) -> None:
     """Asked of both as they are in the database now. Raises: PermissionDenied."""
     require_now(user, f"{kind_of(thing).name}.share_to_self", _there(thing))

@@ -1,3 +1,5 @@
+from functools import partial
+
 from django.apps import AppConfig
 
 
@@ -21,7 +23,7 @@ class UsageConfig(AppConfig):
         from .bulk import REGISTER
         from .keys_ending import SOURCE
         from .leaving.kinds import left
-        from .models import Flow, Integration, IntegrationKey
+        from .models import App, Flow, Function, Integration, IntegrationKey, Project
         from .views.looking_up import inside
 
         permissions.relations[Integration] = {
@@ -29,8 +31,14 @@ class UsageConfig(AppConfig):
             Who.ITS_MEMBER: policies.is_member,
         }
         permissions.states[Integration] = policies.state_of
-        permissions.relations[Flow] = {Who.ITS_OWNER: policies.is_owner}
-        permissions.states[Flow] = policies.state_of_flow
+        permissions.relations[Project] = {
+            Who.ITS_ADMIN: policies.administers_project,
+            Who.ITS_MEMBER: policies.belongs_to_project,
+        }
+        permissions.states[Project] = policies.state_of_project
+        for kind in (Flow, App, Function):
+            permissions.relations[kind] = {Who.ITS_OWNER: policies.is_owner}
+            permissions.states[kind] = policies.state_standing
 
         context.counted["usage:integrations"] = lambda request: Integration.objects.visible_to(
             request.user
@@ -65,10 +73,15 @@ class UsageConfig(AppConfig):
                 "api/v1/admin/integrations/<slug:slug>",
             ],
         )
-        things["flow"] = Thing(
-            lambda: Flow.objects.select_related("integration"),
-            ("slug", "name"),
-            named_in=["integrations/<slug:slug>/flows/<slug:flow>/", "flows/<slug:slug>/"],
+        for kind in (Flow, App, Function):
+            here = f"{kind.PAGE}s/<slug:key>/"
+            things[kind.PAGE] = Thing(
+                partial(kind.objects.select_related, "integration"),
+                (kind.KEY,) if kind.KEY == "name" else (kind.KEY, "name"),
+                named_in=[f"integrations/<slug:slug>/{here}", here],
+            )
+        things["project"] = Thing(
+            Project.objects.all, ("slug", "name"), named_in=["projects/<slug:slug>/"]
         )
         things["integrationkey"] = Thing(
             IntegrationKey.objects.all,

@@ -7,9 +7,10 @@ from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
 from connhub.connections.models import Connection
 
-from .flows import locked_flow, place_for, registered_by, select_locked, where
+from .declaring import locked_thing, place_for, where
+from .flows import SORT
 from .models import Flow, Integration
-from .selecting import Place, Selection, select
+from .selecting import Place, Selection, registered_by, select, select_locked
 
 
 def selection_of(flow: Flow, place: Place) -> Selection:
@@ -30,8 +31,8 @@ def attach(flow: Flow, *, to: Integration, by: User) -> list[Connection]:
         NotSelectable: a step's connection may not be used there, and not be registered either.
     """
     place = place_for(to, by=by)
-    flow = locked_flow(flow, None)
-    require(by, "flow.save", flow)
+    flow = locked_thing(SORT, flow, None)
+    require(by, "standalone.save", flow)
     selection = select_locked(_link_names(flow), place)
     flow.integration, flow.owner = place.integration, None
     flow.save(update_fields=["integration", "owner"])

@@ -12,7 +12,7 @@ from connhub.accounts.permissions import require
 from connhub.audit.log import Entry, record_all
 from connhub.connections.models import Connection
 
-from . import policies
+from . import grouping, policies
 from .models import Availability, Integration, Project, Registration
 from .registration import RegistrationNotOffered, entry_of, insert, involving, lock_for
 
@@ -69,13 +69,15 @@ def narrow(connection: Connection, to: Audience, *, by: User) -> None:
         PermissionDenied: `by` is no admin of the connection, or the project or integration is
             not theirs to bring connections into.
         RegistrationNotOffered: it is an integration app.
+        IntegrationGone, ProjectGone: it was deleted meanwhile.
     """
     by = people.locked(by)
     if to.integration:
         lock_for(to.integration, by=by)  # before the connection, as registering does
     connection = Connection.objects.locked(connection.pk)
     require(by, "connection.make_available", connection)
-    _require_open(to.project, by)
+    if to.project:
+        grouping.opened(to.project, by)
     record_all(_change(connection, audience_of(connection), to, by), by=by)
 
 
@@ -95,11 +97,6 @@ def copy(connection: Connection, made: Connection, by: User) -> list[Entry]:
     except (PermissionDenied, RegistrationNotOffered):
         return []
     return _change(made, Audience(), to, by)
-
-
-def _require_open(project: Project | None, by: User) -> None:
-    if project and not policies.projects_open_to(by).filter(pk=project.pk).exists():
-        raise PermissionDenied
 
 
 def _change(connection: Connection, before: Audience, to: Audience, by: User) -> list[Entry]:

@@ -3,6 +3,7 @@
 import asyncio
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -11,11 +12,24 @@ from .problems import AnswerTooLarge, RequestIncomplete, RequestTooLarge, Upstre
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
+LINGER_S = 10
 CHUNK = 64 * 1024  # bytes
 # Beyond its first MiB a body may not grow more than this by decompression.
 MOST_GROWTH = 100
 SMALL = 2**20
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+
+
+async def drain(receive: Receive) -> None:
+    """Read and drop what a caller still sends, for at most 10 s (RFC 9112 section 9.6).
+
+    Until then the answer has to be on its way whole: the system drops what the caller has not read
+    of it if the connection is closed while more arrives.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_S):
+            while (await receive()).get("more_body"):
+                pass
 
 
 class Upload:
@@ -52,10 +66,12 @@ class Upload:
         return piece
 
     async def read_all(self) -> bytes:
-        pieces = [await self.read()]
-        while not self.complete:
-            pieces.append(await self.read())
-        return b"".join(pieces)
+        """The whole body. Raises: RequestTooLarge; RequestIncomplete, if it takes too long too."""
+        try:
+            async with asyncio.timeout(settings.PROXY_TOTAL_S):
+                return b"".join([piece async for piece in self])
+        except TimeoutError:
+            raise RequestIncomplete from None
 
     def put_back(self, piece: bytes) -> None:
         self._first = piece

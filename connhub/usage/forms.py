@@ -1,20 +1,23 @@
 """What a person types about integrations, their members and their keys."""
 
 import re
+from collections.abc import Collection
 from datetime import timedelta
+from typing import Any, cast
 
 from django import forms
 from django.core.validators import RegexValidator
 from django.db.models import Count, Q
 from django.utils.functional import cached_property
 
-from connhub.accounts.models import User
+from connhub.accounts.models import Environment, User
 from connhub.connections.models import LINK_NAME, Connection
 from connhub.forms import NO_CONTROLS, LifetimeForm
 
 from . import audience, policies, registration
 from .availability import Audience, audience_of, losing
-from .models import Integration, Membership, Project
+from .gains import Gains, gains
+from .models import Integration, Kind, Membership, Project
 
 SLUG_RULE = RegexValidator(
     r"^(?!new$)[a-z][a-z0-9_-]*$",
@@ -23,10 +26,30 @@ SLUG_RULE = RegexValidator(
 SHOWN_AT_ONCE = 100
 
 
+PACKAGED = (
+    "An integration app is packaged: nobody registers connections with it by hand any more. Make an "
+    "integration and register what it needs, then package it. That can't be undone."
+)
+
+
+def _integration_name() -> forms.CharField:
+    return forms.CharField(label="Integration name", max_length=80, validators=[NO_CONTROLS])
+
+
+def _kind(help_text: str) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=Kind.choices,
+        initial=Kind.INTEGRATION,
+        required=False,
+        widget=forms.RadioSelect,
+        help_text=help_text,
+    )
+
+
 class IntegrationForm(forms.Form):
     """A new integration, in a project that is there or a new one."""
 
-    name = forms.CharField(label="Integration name", max_length=80, validators=[NO_CONTROLS])
+    name = _integration_name()
     slug = forms.CharField(
         max_length=50,
         validators=[SLUG_RULE],
@@ -43,6 +66,12 @@ class IntegrationForm(forms.Form):
         help_text="Integrations of one project may share connections that are available to it.",
     )
 
+    kind = _kind(
+        "An integration app is packaged: nobody registers connections with it by hand, so that it "
+        "may use only those that are available to its project. To have it come with others, make an "
+        "integration, register them, and make it an app then."
+    )
+
     def __init__(self, *args, by: User, **kwargs):
         super().__init__(*args, **kwargs)
         projects = policies.projects_open_to(by)
@@ -50,10 +79,13 @@ class IntegrationForm(forms.Form):
             self.fields["project"] = forms.ModelChoiceField(
                 projects, to_field_name="slug", required=False, empty_label="A new project"
             )
-            self.order_fields(["name", "slug", "project", "new_project"])
+            self.order_fields(["name", "slug", "project", "new_project", "kind"])
         else:
             self.fields["new_project"].label = "Project name"
             self.fields["new_project"].required = True
+
+    def clean_kind(self) -> str:
+        return self.cleaned_data["kind"] or Kind.INTEGRATION
 
     def clean_slug(self) -> str:
         slug = self.cleaned_data["slug"]
@@ -73,6 +105,63 @@ class IntegrationForm(forms.Form):
         return self.cleaned_data.get("project") or self.cleaned_data.get("new_project", "")
 
 
+class EditIntegrationForm(forms.Form):
+    """What may change of an integration: its name, its project, and that it becomes an app."""
+
+    name = _integration_name()
+    project = forms.ModelChoiceField(
+        Project.objects.none(),
+        to_field_name="slug",
+        empty_label=None,
+        help_text="Its people may use what is available to the project.",
+    )
+    kind = _kind(PACKAGED)
+
+    def __init__(self, *args, integration: Integration, by: User, **kwargs):
+        self.integration = integration
+        was = {"name": integration.name, "project": integration.project.slug}
+        super().__init__(*args, **kwargs)
+        self.initial = was
+        mine = Q(pk__in=policies.projects_open_to(by).values("pk"))
+        choices = Project.objects.filter(mine | Q(pk=integration.project_id))
+        cast(forms.ModelChoiceField, self.fields["project"]).queryset = choices
+        if integration.kind == Kind.APP:
+            del self.fields["kind"]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return self.cleaned_data | {"kind": self.cleaned_data.get("kind") or self.integration.kind}
+
+
+class DeleteIntegrationForm(forms.Form):
+    """Has the slug typed before keys end that `used_in`, the highest environment, used lately."""
+
+    slug = forms.CharField(
+        max_length=50,
+        widget=forms.TextInput({"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args, integration: Integration, used_in: Environment | None, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.wanted = integration.slug
+        if used_in is None:
+            del self.fields["slug"]
+            return
+        self.fields["slug"].label = f"Type {self.wanted} to go on"
+        self.fields["slug"].help_text = f"A key for {used_in} was used in the last 7 days."
+
+    def clean_slug(self) -> str:
+        if self.cleaned_data["slug"] != self.wanted:
+            raise forms.ValidationError(f"That is not {self.wanted}.")
+        return self.wanted
+
+
+class ProjectForm(forms.Form):
+    """The name of a project, new or renamed."""
+
+    name = forms.CharField(label="Project name", max_length=80, validators=[NO_CONTROLS])
+
+
 class RegisterForm(forms.Form):
     """The connections to register: a search, and a list to tick; what is ticked stays listed."""
 
@@ -86,6 +175,7 @@ class RegisterForm(forms.Form):
         super().__init__(*args, **kwargs)
         registrable = registration.registrable(integration, by=by)
         self.registrable = registrable.select_related("service")
+        self.integration, self.by = integration, by
 
     @property
     def ticked(self) -> set[str]:
@@ -112,6 +202,11 @@ class RegisterForm(forms.Form):
         matching = Q(name__icontains=text) | Q(link_name__icontains=text)
         others = self.registrable.filter(matching).exclude(pk__in=[c.pk for c in self.chosen])
         return self.chosen + list(others[:SHOWN_AT_ONCE])
+
+    @cached_property
+    def gains(self) -> Gains:
+        """Who gains access by what is ticked; while nothing is, by whatever is listed."""
+        return gains(self.integration, self.chosen or self.found, viewer=self.by)
 
     @property
     def has_any(self) -> bool:
@@ -187,10 +282,15 @@ class CountedChoiceField(forms.ModelChoiceField):
 
 
 class RegisterWithForm(forms.Form):
-    """The integration to register connections with: one that they administer."""
+    """The integration to register connections with: one that they administer.
 
-    def __init__(self, *args, by: User, **kwargs):
+    Where somebody gains access by it, that is shown first; `asks_again` until it was.
+    """
+
+    def __init__(self, *args, by: User, link_names: Collection[str] = (), **kwargs):
         super().__init__(*args, **kwargs)
+        self.by, self.link_names = by, link_names
+        self.asks_again = False
         mine = policies.open_for_registering(by)
         self.fields["integration"] = CountedChoiceField(
             mine.annotate(members=Count("memberships")).order_by("name"),
@@ -203,11 +303,24 @@ class RegisterWithForm(forms.Form):
     def says(self) -> str:
         if not self.has_any:
             return "There is no integration whose connections you may change."
+        if self.asks_again:
+            number = self.gains.people
+            gain = "1 person gains access" if number == 1 else f"{number} people gain access"
+            return f"{gain}: {self.gains}."
         return (
             "Who gains: flows of the integration may use what you register, its members see the "
             "connections there, and by name the exports and imports that other integrations run "
-            "over them."
+            "over them. You see who gains access before."
         )
+
+    def clean(self) -> None:
+        super().clean()
+        integration = self.cleaned_data.get("integration")
+        if integration is None or self.data.get("seen") == integration.slug:
+            return
+        connections = policies.usable_connections(self.by).filter(link_name__in=self.link_names)
+        self.gains = gains(integration, connections, viewer=self.by)
+        self.asks_again = bool(self.gains.people)
 
 
 class ReplaceForm(forms.Form):

@@ -28,6 +28,11 @@ class Gains:
     def people(self) -> int:
         return len(self.names) + self.others
 
+    @property
+    def said(self) -> str:
+        """What it came to, once it is done."""
+        return f"{self} gained access" if self.people else "nobody new gained access"
+
     def __str__(self):
         others = (
             f"{self.others} other{'' if self.others == 1 else 's'}"
@@ -38,14 +43,18 @@ class Gains:
         return " and ".join(filter(None, [", ".join(parts[:-1]), *parts[-1:]])) or "nobody"
 
 
-def gains(integration: Integration, connections: Iterable[Connection], *, viewer: User) -> Gains:
+def gains(
+    integration: Integration, connections: Iterable[Connection], *, viewer: User | None
+) -> Gains:
     """Who of the integration's people may not use all of the connections yet, in two queries.
 
-    People who belong to it only through a team are named to super admins alone.
+    People who belong to it only through a team are named to super admins alone; to nobody, none.
     """
     here = Integration.objects.filter(pk=integration.pk)
     lacking = _lacking([connection.pk for connection in connections])
     found = User.objects.filter(policies.belonging_in(here), Exists(lacking), is_active=True)
+    if viewer is None:
+        return Gains([], found.count())
     named = found if viewer.is_super_admin else found.filter(_by_themself(integration))
     names = list(named.order_by("name", "pk").values_list("name", flat=True)[:MOST_NAMED])
     return Gains(names, found.count() - len(names))

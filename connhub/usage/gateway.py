@@ -249,11 +249,15 @@ class Gateway:
 
     async def _refuse(self, call: Call, refusal: Refusal) -> None:
         call.status, call.problem = int(refusal.status), refusal.code
-        known = call.route and {
-            "link_name": call.link_name,
-            "integration": call.route.key.integration.slug,
-        }
-        await refusing.answer(call.send, refusal, request_id=call.request_id, **known or {})
+        route = call.route
+        await refusing.answer(
+            call.send,
+            refusal,
+            request_id=call.request_id,
+            link_name=call.link_name if route else "",
+            integration=route.key.integration.slug if route else "",
+            receive=call.receive,
+        )
 
     def _note(self, call: Call, *, is_proxy: bool) -> None:
         """Put the call into the log, unless it was none or there are too many already."""

@@ -9,12 +9,13 @@ from django.utils import timezone
 from connhub.accounts.models import Environment, User
 from connhub.accounts.people import require_now
 from connhub.accounts.permissions import require
-from connhub.audit.log import record
+from connhub.audit.log import record, record_each
 from connhub.errors import Refusal
 from connhub.vault import keyring
 
 from . import callers
 from .models import Integration, IntegrationKey
+from .registration import locked as locked_integration
 
 MARK = "chk_"
 SHOWN_CHARACTERS = len(MARK) + 4
@@ -50,8 +51,10 @@ def issue(
     Raises:
         PermissionDenied: `by` is no admin of the integration, or lacks the role admin for any
             but the lowest environment.
+        IntegrationGone: the integration was deleted meanwhile.
     """
     by = require_now(by, "integration.issue_key", integration)
+    integration = locked_integration(integration)
     require(by, "environment.connect_in", environment)
     key, token = _make(integration, environment, name, by, expires_in)
     record("key.issued", by=by, on=key, detail=_scope(key))
@@ -70,6 +73,7 @@ def rotate(
         KeyReplacedAlready: this was done before.
     """
     by = require_now(by, "integration.issue_key", key.integration)
+    locked_integration(key.integration)
     require(by, "environment.connect_in", key.environment)
     locked = IntegrationKey.objects.select_for_update(of=("self",), no_key=True)
     old = locked.select_related("integration", "environment", "replaced_by").get(pk=key.pk)
@@ -120,6 +124,13 @@ def revoke(key: IntegrationKey, *, by: User) -> None:
     if not live.update(revoked_at=timezone.now()):
         raise KeyRevokedAlready
     record("key.revoked", by=by, on=key, detail=_scope(key))
+
+
+def revoke_all(integration: Integration, *, by: User) -> None:
+    """End all keys of an integration, which is about to go. The caller has asked the policies."""
+    usable = integration.keys.usable().select_related("integration", "environment")
+    record_each("key.revoked", [(key, [], _scope(key)) for key in usable], by=by)
+    usable.update(revoked_at=timezone.now())
 
 
 def _scope(key: IntegrationKey) -> dict[str, str]:

@@ -1,8 +1,9 @@
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils import timezone
@@ -16,7 +17,27 @@ from .calls.models import Call as Call
 from .calls.models import CallDay as CallDay
 from .calls.models import CallStep as CallStep
 from .calls.models import CallTally as CallTally
+from .querysets import (
+    DataObjectQuerySet,
+    FunctionUseQuerySet,
+    MayStandAloneQuerySet,
+    StepQuerySet,
+)
 from .rates.models import RateCount as RateCount
+
+
+class ProjectQuerySet(models.QuerySet):
+    def empty(self):
+        """Those without integrations."""
+        return self.filter(~Exists(Integration.objects.filter(project=OuterRef("pk"))))
+
+    def visible_to(self, user):
+        """Those with an integration that the person sees, and one's own empty ones."""
+        if user.is_super_admin:
+            return self
+        seen = Integration.objects.visible_to(user).values("project")
+        own = Project.objects.empty().filter(owner=user)
+        return self.filter(Q(pk__in=seen) | Q(pk__in=own))
 
 
 class Project(models.Model):
@@ -24,6 +45,12 @@ class Project(models.Model):
 
     slug = models.SlugField(max_length=50, unique=True)
     name = models.CharField(max_length=80)
+    # Whose it is while it is empty; else it is of those who administer integrations of it.
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="projects"
+    )
+
+    objects = ProjectQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
@@ -31,6 +58,13 @@ class Project(models.Model):
 
     def __str__(self):
         return self.name
+
+    @property
+    def url_key(self) -> str:
+        return self.slug
+
+    def get_absolute_url(self):
+        return reverse("projects:project", args=[self.slug])
 
 
 class Kind(models.TextChoices):
@@ -140,55 +174,28 @@ class Availability(models.Model):
         ]
 
 
-class UserQuerySet(models.QuerySet):
-    """Things that use a connection, each through the path that leads to its integration."""
+class MayStandAlone(models.Model):
+    """What belongs to an integration, or to one person while it stands alone."""
 
-    integration = "integration"
-
-    def visible_to(self, user):
-        """Those of the integrations that the person sees; what stands alone, super admins see."""
-        if user.is_super_admin:
-            return self
-        return self.filter(**{f"{self.integration}__in": Integration.objects.visible_to(user)})
-
-
-class StepQuerySet(UserQuerySet):
-    integration = "flow__integration"
-
-
-class FlowQuerySet(UserQuerySet):
-    def alone(self):
-        """Those that belong to no integration."""
-        return self.filter(integration=None)
-
-    def visible_to(self, user):
-        """Also one's own that stand alone."""
-        return super().visible_to(user) | self.alone().filter(owner=user)
-
-
-class DataObjectQuerySet(models.QuerySet):
-    def visible_to(self, user):
-        """Those over connections that the person administers."""
-        return self.filter(connection__in=Connection.objects.visible_to(user))
-
-
-class Flow(models.Model):
-    """Steps that read from services and write to others; may stand alone."""
-
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=80)
     integration = models.ForeignKey(
-        Integration, models.PROTECT, null=True, blank=True, related_name="flows"
+        Integration, models.PROTECT, null=True, blank=True, related_name="%(class)ss"
     )
-    # Whose it is while it stands alone.
     owner = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="flows"
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="%(class)ss"
     )
     saved_at = models.DateTimeField(auto_now=True)
 
-    objects = FlowQuerySet.as_manager()
+    objects = MayStandAloneQuerySet.as_manager()
+
+    # The name of its page, which with an s is the namespace of those that stand alone, and the
+    # field that stands in addresses and is what calls and declarations know it by.
+    PAGE: ClassVar[str]
+    KEY: ClassVar[str] = "slug"
+
+    name: models.CharField
 
     class Meta:
+        abstract = True
         ordering = ["name"]
         default_permissions = ()
 
@@ -196,11 +203,25 @@ class Flow(models.Model):
         return self.name
 
     @property
+    def key(self) -> str:
+        return getattr(self, self.KEY)
+
+    @property
     def url_key(self) -> list[str]:
-        return [self.integration.slug, self.slug] if self.integration else [self.slug]
+        return [self.integration.slug, self.key] if self.integration else [self.key]
 
     def get_absolute_url(self):
-        return reverse("usage:flow" if self.integration else "flows:flow", args=self.url_key)
+        within = "usage" if self.integration else f"{self.PAGE}s"
+        return reverse(f"{within}:{self.PAGE}", args=self.url_key)
+
+
+class Flow(MayStandAlone):
+    """Steps that read from services and write to others; may stand alone."""
+
+    PAGE = "flow"
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=80)
 
 
 class Step(models.Model):
@@ -224,22 +245,18 @@ class Step(models.Model):
     def __str__(self):
         return f"{self.name} ({self.get_kind_display().lower()} of {self.flow})"
 
+    @property
+    def key(self) -> str:
+        return self.name
 
-class App(models.Model):
-    """Something built on data objects; an integration whose key declares them owns it."""
+
+class App(MayStandAlone):
+    """Something built on external data objects; may stand alone."""
+
+    PAGE = "app"
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=80)
-    integration = models.ForeignKey(
-        Integration, models.PROTECT, null=True, blank=True, related_name="apps"
-    )
-
-    class Meta:
-        ordering = ["name"]
-        default_permissions = ()
-
-    def __str__(self):
-        return self.name
 
 
 class DataObject(models.Model):
@@ -258,33 +275,53 @@ class DataObject(models.Model):
     def __str__(self):
         return f"{self.name} (data object of {self.app})"
 
+    @property
+    def key(self) -> str:
+        return self.name
 
-class Function(models.Model):
-    """A function that uses a connection."""
+
+class Function(MayStandAlone):
+    """Code that uses connections, and is called by its name; may stand alone."""
+
+    PAGE = "function"
+    KEY = "name"
 
     name = models.CharField(max_length=80)
-    integration = models.ForeignKey(
-        Integration, models.PROTECT, null=True, blank=True, related_name="functions"
+    connections = models.ManyToManyField(
+        Connection, through="FunctionUse", related_name="functions"
     )
-    connection = models.ForeignKey(Connection, models.PROTECT, related_name="functions")
 
-    objects = UserQuerySet.as_manager()
-
-    class Meta:
-        default_permissions = ()
+    class Meta(MayStandAlone.Meta):
+        abstract = False
         constraints = [
+            models.UniqueConstraint(fields=["integration", "name"], name="function_once"),
             models.UniqueConstraint(
-                fields=["integration", "name", "connection"], name="function_once"
-            ),
-            models.UniqueConstraint(
-                fields=["name", "connection"],
-                condition=Q(integration=None),
-                name="function_alone_once",
+                fields=["name"], condition=Q(integration=None), name="function_alone_once"
             ),
         ]
 
+
+class FunctionUse(models.Model):
+    """That a function uses a connection."""
+
+    function = models.ForeignKey(Function, models.CASCADE, related_name="uses")
+    connection = models.ForeignKey(Connection, models.PROTECT, related_name="function_uses")
+
+    objects = FunctionUseQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = "function"
+        constraints = [
+            models.UniqueConstraint(fields=["function", "connection"], name="function_use_once")
+        ]
+
     def __str__(self):
-        return f"{self.name} (function)"
+        return f"{self.function} (function)"
+
+    @property
+    def key(self) -> str:
+        return self.connection.link_name
 
 
 class IntegrationKeyQuerySet(models.QuerySet):

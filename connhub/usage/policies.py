@@ -1,5 +1,7 @@
 """What a person is to an integration, and which connections they may bring into one."""
 
+from typing import Any
+
 from django.db.models import F, Q, QuerySet
 
 from connhub.accounts.models import User
@@ -7,7 +9,17 @@ from connhub.connections.models import Connection
 from connhub.connections.policies import usable_by
 from connhub.sharing import roles
 
-from .models import Availability, Flow, Integration, Kind, Membership, Project, Registration
+from .models import (
+    App,
+    Availability,
+    Flow,
+    Function,
+    Integration,
+    Kind,
+    Membership,
+    Project,
+    Registration,
+)
 
 
 def is_member(user: User, integration: Integration) -> bool:
@@ -18,17 +30,18 @@ def state_of(integration: Integration) -> frozenset[str]:
     return frozenset({"integration app"} if integration.kind == Kind.APP else ())
 
 
-def is_owner(user: User, flow: Flow) -> bool:
-    return flow.owner_id == user.pk
+def is_owner(user: User, thing: Flow | App | Function) -> bool:
+    return thing.owner_id == user.pk
 
 
-def state_of_flow(flow: Flow) -> frozenset[str]:
-    return frozenset(() if flow.integration_id else ("standalone",))
+def state_standing(thing: Flow | App | Function) -> frozenset[str]:
+    """Whether it stands alone."""
+    return frozenset(() if thing.integration_id else ("standalone",))
 
 
-def standalone_flows(user: User) -> QuerySet[Flow]:
-    """One's own flows that no integration has; those of everybody for super admins."""
-    return Flow.objects.alone().visible_to(user)
+def standing_alone(kind: Any, user: User) -> QuerySet[Any]:
+    """One's own flows, apps or functions that no integration has; for super admins everybody's."""
+    return kind.objects.alone().visible_to(user)
 
 
 def belonging_to(user: User) -> QuerySet[Integration]:
@@ -46,7 +59,20 @@ def belonging_in(integrations: QuerySet[Integration]) -> Q:
 def projects_open_to(user: User) -> QuerySet[Project]:
     """Where they may add an integration, which may use all that is available to the project."""
     administered = roles.administered(user, Integration)
-    return Project.objects.filter(pk__in=administered.values("project"))
+    own = Project.objects.empty().filter(owner=user)
+    return Project.objects.filter(Q(pk__in=administered.values("project")) | Q(pk__in=own))
+
+
+def administers_project(user: User, project: Project) -> bool:
+    return projects_open_to(user).filter(pk=project.pk).exists()
+
+
+def belongs_to_project(user: User, project: Project) -> bool:
+    return belonging_to(user).filter(project=project).exists()
+
+
+def state_of_project(project: Project) -> frozenset[str]:
+    return frozenset(() if project.integrations.exists() else ("empty",))
 
 
 def open_for_registering(user: User) -> QuerySet[Integration]:

@@ -1,13 +1,9 @@
 """Integrations of projects, and the people who have access to them."""
 
-import secrets
-
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
-from django.utils.text import slugify
 
 from connhub.accounts import people
 from connhub.accounts.models import User
@@ -18,11 +14,12 @@ from connhub.errors import Refusal
 from connhub.paging import Order
 from connhub.sharing import roles
 
-from . import policies
+from . import grouping
 from .models import (
     Flow,
     Integration,
     IntegrationKey,
+    Kind,
     Membership,
     Project,
     Registration,
@@ -48,48 +45,51 @@ def for_listing(integrations: QuerySet[Integration]) -> QuerySet[Integration]:
     keys = IntegrationKey.objects.filter(integration=OuterRef("pk"))
     used = keys.exclude(last_used_at=None).order_by("-last_used_at")
     return integrations.select_related("project").annotate(
-        connection_count=_count(Registration.objects.filter(connection__deleted_at=None)),
-        flow_count=_count(Flow.objects.all()),
-        key_count=_count(IntegrationKey.objects.usable()),
+        connection_count=count_of(Registration.objects.filter(connection__deleted_at=None)),
+        flow_count=count_of(Flow.objects.all()),
+        key_count=count_of(IntegrationKey.objects.usable()),
         last_call_at=Subquery(used.values("last_used_at")[:1]),
     )
 
 
-def _count(of_integration: QuerySet) -> Coalesce:
-    counted = of_integration.filter(integration=OuterRef("pk")).order_by().values("integration")
+def count_of(things: QuerySet, by: str = "integration") -> Coalesce:
+    """How many of them each of the query around has."""
+    counted = things.filter(**{by: OuterRef("pk")}).order_by().values(by)
     number = counted.annotate(number=Count("pk")).values("number")
     return Coalesce(Subquery(number, output_field=IntegerField()), 0)
 
 
 @transaction.atomic
-def create(name: str, *, slug: str, project: Project | str, by: User) -> Integration:
+def create(
+    name: str,
+    *,
+    slug: str,
+    project: Project | str,
+    kind: str = Kind.INTEGRATION,
+    by: User,
+) -> Integration:
     """Make an integration, its creator the first admin, in a project or (a name) a new one.
 
     Raises:
         PermissionDenied: `by` may not make integrations, or not in that project.
+        ProjectGone: the project was deleted meanwhile.
         SlugTaken: another integration has the slug.
     """
     by = people.require_now(by, "integration.create")
     if isinstance(project, str):
-        project = _new_project(project, by)
-    elif not policies.projects_open_to(by).filter(pk=project.pk).exists():
-        raise PermissionDenied
+        project = grouping.make(project, by)
+    else:
+        project = grouping.opened(project, by)
     try:
         with transaction.atomic():
-            integration = Integration.objects.create(name=name, slug=slug, project=project)
+            integration = Integration.objects.create(
+                name=name, slug=slug, project=project, kind=kind
+            )
     except IntegrityError:
         raise SlugTaken from None
     roles.grant(integration, by, by=by)
-    record("integration.created", by=by, on=integration, fields=["name", "slug", "project"])
+    record("integration.created", by=by, on=integration, fields=["name", "slug", "project", "kind"])
     return integration
-
-
-def _new_project(name: str, by: User) -> Project:
-    # A random ending, always: whether the plain slug was free would tell of projects unseen.
-    slug = f"{slugify(name)[:40] or 'project'}-{secrets.token_hex(4)}"
-    project = Project.objects.create(name=name, slug=slug)
-    record("project.created", by=by, on=project, fields=["name"])
-    return project
 
 
 @transaction.atomic

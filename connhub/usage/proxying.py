@@ -186,7 +186,7 @@ async def _sign(
 ) -> bytes | None:
     """Set the signature's headers; a body is read whole for it, up to the limit of a request."""
     if isinstance(body, Upload):
-        body = b"".join([piece async for piece in body])
+        body = await body.read_all()
         call.bytes_in = len(body)
     for name, value in sign(call.method, url, list(headers.items()), body or b""):
         headers[name] = value

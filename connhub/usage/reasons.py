@@ -14,7 +14,7 @@ from connhub.connections.calling import refusals
 from connhub.connections.refresh import RenewalFailed
 from connhub.errors import Refusal
 
-from . import flows, problems, registration, revision
+from . import data_objects, declaring, flows, functions, problems, registration, revision, selecting
 
 WAIT = (429, 503)
 DOCS = "api-1:openapi-view"
@@ -79,11 +79,23 @@ def _page(name: str, *args: str) -> str:
     return reverse(name, args=args)
 
 
+def in_short(code: str) -> Reason:
+    """What the admin API alone refuses, in the words of the refusal."""
+    kinds = tuple(kind for kind in _below(Refusal) if kind.code == code)
+    return Reason(kinds, kinds[0].text, "The document’s detail says what to do in this case.")
+
+
+def _below(kind: type[Refusal]) -> Iterator[type[Refusal]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
+
+
 def _reasons() -> Iterator[Reason]:
     yield from _about_the_key()
     yield from _about_the_connection()
     yield from _about_the_call()
-    yield from _about_flows()
+    yield from _about_what_is_declared()
     yield from _about_the_moment()
     yield from _about_the_service()
 
@@ -254,13 +266,13 @@ def _about_the_call() -> Iterator[Reason]:
     )
     yield Reason(
         (problems.RequestIncomplete,),
-        "Nothing more of the body came for half a minute.",
+        "Nothing more of the body came for too long a time.",
         "Send it again. Nothing was done, unless the service acts on half a body.",
         DOCS,
     )
 
 
-def _about_flows() -> Iterator[Reason]:
+def _about_what_is_declared() -> Iterator[Reason]:
     yield Reason(
         (flows.NoSuchFlow,),
         "The key's integration has no flow of this slug. Whether there is one elsewhere is not"
@@ -275,15 +287,41 @@ def _about_flows() -> Iterator[Reason]:
         "usage:flows",
     )
     yield Reason(
-        (flows.FlowChanged,),
-        "If-Match or If-None-Match names a state that the flow is not in: somebody else saved or"
-        " deleted it meanwhile.",
-        "Fetch the flow, see what is different, and send the change with the new ETag.",
+        (data_objects.NoSuchDataObject,),
+        "No app of the key's integration has a data object of this name. Whether there is one"
+        " elsewhere is not said.",
+        "Check the app's slug and the name; GET /api/v1/data-objects lists those that there are.",
+        "usage:apps",
+    )
+    yield Reason(
+        (data_objects.AppSlugTaken,),
+        "The slug belongs to an app that is none of the key's integration.",
+        "Choose another slug for the app.",
+        "usage:apps",
+    )
+    yield Reason(
+        (data_objects.TooManyDataObjects,),
+        "The app has as many data objects as an app can have.",
+        "Withdraw some that are no longer read, or declare this one for another app.",
+        "usage:apps",
+    )
+    yield Reason(
+        (functions.NoSuchFunction,),
+        "The key's integration has no function of this name. Whether there is one elsewhere is not"
+        " said.",
+        "Check the name; GET /api/v1/functions lists those that there are.",
+        "usage:functions",
+    )
+    yield Reason(
+        (declaring.Changed,),
+        "If-Match or If-None-Match names a state that it is not in: somebody else saved or deleted"
+        " it meanwhile.",
+        "Fetch it, see what is different, and send the change with the new ETag.",
         "usage:flows",
     )
     yield Reason(
-        (registration.RegistrationNotOffered, flows.NotOfTheApp),
-        "The integration is an app that comes with its connections. A flow selects another one.",
+        (registration.RegistrationNotOffered, selecting.NotOfTheApp),
+        "The integration is an app that comes with its connections. Something selects another one.",
         "Use the connections that the app comes with.",
         "usage:connections",
     )
@@ -294,7 +332,7 @@ def _about_the_moment() -> Iterator[Reason]:
         (problems.RateLimited,),
         "There were more calls than whoever runs ConnHub allows: with this key, over this"
         " connection, or with unknown keys from this address.",
-        "Wait the number of seconds in Retry-After, then go on slower.",
+        "Wait, then go on slower.",
         DOCS,
     )
     yield Reason(

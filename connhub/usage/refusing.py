@@ -11,6 +11,7 @@ from connhub.connections.calling.refusals import MethodNotAllowed
 from connhub.errors import Refusal
 from connhub.middleware import headers_of_every_answer
 
+from .bodies import Receive, drain
 from .problems import (
     AuthorizeAsUser,
     NotUsable,
@@ -25,19 +26,34 @@ MEDIA_TYPE = "application/problem+json"
 
 
 async def answer(
-    send: Send, refusal: Refusal, *, request_id: str, link_name: str = "", integration: str = ""
+    send: Send,
+    refusal: Refusal,
+    *,
+    request_id: str,
+    link_name: str = "",
+    integration: str = "",
+    receive: Receive | None = None,
 ) -> None:
-    """Send the refusal as a problem document; what it is about only if the caller may know of it."""
+    """Send the refusal as a problem document; what it is about as `document` takes it.
+
+    A caller who is sending too much, and is heard by `receive`, gets to read it first.
+    """
     body = document(refusal, request_id=request_id, link_name=link_name, integration=integration)
+    is_left = isinstance(refusal, RequestTooLarge | RequestIncomplete)
     headers = [
         (b"content-type", MEDIA_TYPE.encode()),
         (b"content-length", str(len(body)).encode()),
         (b"cache-control", b"no-store"),
         (b"x-request-id", request_id.encode()),
         *headers_of(refusal),
+        *([(b"connection", b"close")] if is_left else []),
         *headers_of_every_answer(),
     ]
     await send({"type": "http.response.start", "status": int(refusal.status), "headers": headers})
+    if receive and isinstance(refusal, RequestTooLarge):
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await drain(receive)
+        body = b""
     await send({"type": "http.response.body", "body": body})
 
 
@@ -53,7 +69,10 @@ def response(request: HttpRequest, refusal: Refusal, **about: str) -> HttpRespon
 def document(
     refusal: Refusal, *, request_id: str, link_name: str = "", integration: str = ""
 ) -> bytes:
-    """The problem document (RFC 9457 section 3); `mend_url` is the page that mends it."""
+    """The problem document (RFC 9457 section 3); `mend_url` is the page that mends it.
+
+    `link_name` and `integration` (its slug) say what it is about, if the caller may know of it.
+    """
     problem = {
         "type": type_of(refusal.code),
         "title": title_of(refusal.code),
@@ -82,6 +101,4 @@ def headers_of(refusal: Refusal) -> list[Raw]:
             headers.append((b"www-authenticate", b'Bearer realm="ConnHub"'))
         case MethodNotAllowed():
             headers.append((b"allow", refusal.allowed.encode()))
-        case RequestTooLarge() | RequestIncomplete():
-            headers.append((b"connection", b"close"))
     return headers

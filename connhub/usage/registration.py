@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet
 
 from connhub.accounts import people
 from connhub.accounts.models import User
@@ -16,9 +16,12 @@ from connhub.errors import Refusal
 
 from . import policies
 from .models import (
+    App,
     Availability,
+    DataObject,
     Flow,
     Function,
+    FunctionUse,
     Integration,
     IntegrationKey,
     Kind,
@@ -26,10 +29,22 @@ from .models import (
     Step,
 )
 
+# By what is saved: where its uses are, and what they call it.
+USES: dict[Any, tuple[Any, str]] = {
+    Flow: (Step, "flow"),
+    App: (DataObject, "app"),
+    Function: (FunctionUse, "function"),
+}
+
 
 class RegistrationNotOffered(Refusal):
     code = "registration-not-offered"
     text = "An integration app comes with its connections; they can't be changed by hand."
+
+
+class IntegrationGone(Refusal):
+    code = "integration-gone"
+    text = "This integration was deleted meanwhile."
 
 
 class AvailableElsewhere(Refusal):
@@ -55,16 +70,13 @@ def offered_in(integration: Integration) -> QuerySet[Connection]:
     return Connection.objects.live().filter(not_elsewhere(integration), offered)
 
 
-def kept_by(flow: Flow, integration: Integration) -> QuerySet[Connection]:
-    """What the integration may use for no other reason than that this flow of it does."""
-    others = Step.objects.filter(flow__integration=integration).exclude(flow=flow)
-    functions = Function.objects.filter(integration=integration)
-    own = usable_in(integration).filter(pk__in=flow.steps.values("connection"))
-    return (
-        own.exclude(pk__in=offered_in(integration).values("pk"))
-        .exclude(pk__in=others.values("connection"))
-        .exclude(pk__in=functions.values("connection"))
-    )
+def kept_by(thing: Flow | App | Function, integration: Integration) -> QuerySet[Connection]:
+    """What the integration may use for no other reason than that this of it does."""
+    model, of = USES[type(thing)]
+    theirs = model.objects.filter(**{of: thing})
+    own = usable_in(integration).filter(pk__in=theirs.values("connection"))
+    offered = offered_in(integration).values("pk")
+    return own.exclude(pk__in=offered).exclude(used_in(integration, but=thing))
 
 
 class Each:
@@ -75,13 +87,34 @@ class Each:
 
 
 def usable_in(integration: Integration | type[Each]) -> QuerySet[Connection]:
-    """What its flows may use: all that is offered, and what a saved flow or function still uses."""
-    here = _further_in(integration.pk)
-    in_steps = Step.objects.filter(flow__integration=here).values("connection")
-    in_functions = Function.objects.filter(integration=here).values("connection")
-    used = Q(pk__in=in_steps) | Q(pk__in=in_functions)
-    usable = registered_with(integration) | available_to_project_of(integration) | used
+    """What its flows may use: all that is offered, and what something saved in it still uses."""
+    usable = registered_with(integration) | available_to_project_of(integration)
+    usable |= used_in(integration)
     return Connection.objects.live().filter(not_elsewhere(integration), usable)
+
+
+def used_in(
+    integration: Integration | type[Each], *, but: Flow | App | Function | None = None
+) -> Q:
+    """The condition that something saved in the integration uses a connection."""
+    used = Q()
+    for kind, (model, of) in USES.items():
+        there = model.objects.filter(**{f"{of}__integration": _further_in(integration.pk)})
+        if isinstance(but, kind):
+            there = there.exclude(**{of: but})
+        used |= Q(pk__in=there.values("connection"))
+    return used
+
+
+def users_in(integration: Integration, connection: Connection) -> dict[str, int]:
+    """How many flows, apps and functions of the integration use the connection, by noun."""
+    found = {
+        kind.PAGE: model.objects.filter(
+            connection=connection, **{f"{of}__integration": integration}
+        ).aggregate(number=Count(of, distinct=True))["number"]
+        for kind, (model, of) in USES.items()
+    }
+    return {noun: number for noun, number in found.items() if number}
 
 
 def calling(connection: Connection | OuterRef) -> QuerySet[Integration]:
@@ -107,13 +140,15 @@ def available_to_project_of(integration: Integration | type[Each]) -> Q:
 
 
 def involving(connection: Connection) -> QuerySet[Integration]:
-    """All integrations that it is registered with, or in which a flow or function uses it."""
-    return Integration.objects.filter(
-        pk__in=connection.registrations.values("integration").union(
-            connection.steps.exclude(flow__integration=None).values("flow__integration"),
-            connection.functions.exclude(integration=None).values("integration"),
-        )
-    )
+    """All integrations that it is registered with, or in which something uses it."""
+    using = [
+        model.objects.filter(connection=connection, **{f"{of}__integration__isnull": False})
+        .order_by()
+        .values(f"{of}__integration")
+        for model, of in USES.values()
+    ]
+    registered = connection.registrations.values("integration")
+    return Integration.objects.filter(pk__in=registered.union(*using))
 
 
 def for_listing(integration: Integration, seen: QuerySet[Connection]) -> QuerySet[Connection]:
@@ -285,5 +320,12 @@ def _where(integration: Integration, **more: str) -> dict[str, str]:
 
 
 def locked(integration: Integration) -> Integration:
-    """The integration as it is now; nobody else changes what it may use until the commit."""
-    return Integration.objects.select_for_update(of=("self",), no_key=True).get(pk=integration.pk)
+    """The integration as it is now; nobody else changes what it may use until the commit.
+
+    Raises: IntegrationGone.
+    """
+    rows = Integration.objects.select_for_update(of=("self",), no_key=True)
+    try:
+        return rows.get(pk=integration.pk)
+    except Integration.DoesNotExist:
+        raise IntegrationGone from None

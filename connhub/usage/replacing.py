@@ -15,7 +15,7 @@ from connhub.errors import Refusal
 from connhub.sharing import roles
 
 from .availability import AVAILABILITY, audience_with
-from .models import Function, Integration, Kind, Registration
+from .models import Integration, Kind, Registration
 from .registration import AvailableElsewhere, RegistrationNotOffered, entry_of, insert, involving
 
 
@@ -113,11 +113,11 @@ def _require_room(integrations: list[Integration], new: Connection) -> None:
 
 
 def _move(old: Connection, new: Connection) -> dict[str, int]:
-    """Point everything at the new one; a function that it has already is not had twice."""
-    both_have = Function.objects.filter(connection=new).values("name")
-    dropped, _ = old.functions.filter(name__in=both_have).delete()
+    """Point everything at the new one; a function that uses both doesn't use it twice."""
+    both = new.function_uses.values("function")
+    dropped, _ = old.function_uses.filter(function__in=both).delete()
     return {
         "steps": old.steps.update(connection=new),
         "data_objects": old.data_objects.update(connection=new),
-        "functions": old.functions.update(connection=new) + dropped,
+        "functions": old.function_uses.update(connection=new) + dropped,
     }

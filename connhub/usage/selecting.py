@@ -1,21 +1,49 @@
 """Which connections the steps of a flow may select, and which of these that registers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 
 from connhub.accounts.models import User
 from connhub.accounts.permissions import may
+from connhub.audit.log import Entry
 from connhub.connections.models import Connection
 from connhub.connections.policies import usable_by
+from connhub.errors import Refusal
 
-from .models import Integration, IntegrationKey, Kind
-from .registration import available_to_project_of, not_elsewhere, registered_with
+from .models import Integration, IntegrationKey, Kind, Registration
+from .registration import (
+    NotRegistered,
+    RegistrationNotOffered,
+    available_to_project_of,
+    entry_of,
+    insert_new,
+    not_elsewhere,
+    registered_with,
+)
 
 UNKNOWN = "There is no connection of this name that you may use here."
 ELSEWHERE = "It is available to another project or integration only."
 OF_AN_APP = "An integration app comes with its connections; none can be added."
+
+
+class NotSelectable(Refusal):
+    """`reasons` are by link name."""
+
+    code = "not-selectable"
+
+    def __init__(self, reasons: dict[str, str]) -> None:
+        self.reasons = reasons
+        super().__init__(" ".join(f"{name}: {why}" for name, why in reasons.items()))
+
+
+class NotOfTheApp(RegistrationNotOffered):
+    """What an integration app is to use isn't among what it comes with."""
+
+    def __init__(self, *link_names: str) -> None:
+        self.link_names = link_names
+        super().__init__(f"{self.text} It doesn't come with: {', '.join(link_names)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +131,36 @@ def _why_not(connection, place: Place) -> str:
     if place.integration.kind == Kind.APP:
         return OF_AN_APP
     return f"It isn't registered here, and only admins of {place.integration} register connections."
+
+
+def select_locked(link_names: Collection[str], place: Place) -> Selection:
+    """As `select`; nobody deletes these, or narrows who may use them, until the commit.
+
+    Raises: NotSelectable; with a key NotRegistered, NotOfTheApp.
+    """
+    if not link_names:
+        return Selection([], [], {})
+    _lock(link_names)
+    selection = select(link_names, place)
+    if not selection.refused:
+        return selection
+    if isinstance(place.by, User):
+        raise NotSelectable(selection.refused)
+    is_app = place.integration and place.integration.kind == Kind.APP
+    raise (NotOfTheApp if is_app else NotRegistered)(*selection.refused)
+
+
+def registered_by(selection: Selection, place: Place) -> list[Entry]:
+    """Register what the selection is to; what goes on record of it."""
+    if place.integration is None or not selection.to_register:
+        return []
+    pairs = [(place.integration, each) for each in selection.to_register]
+    new = insert_new(pairs, how=Registration.How.AUTOMATIC, by=place.by)
+    return [entry_of(registration) for registration in new]
+
+
+def _lock(link_names: Iterable[str]) -> None:
+    rows = Connection.objects.select_for_update(of=("self",), no_key=True).filter(
+        link_name__in=link_names
+    )
+    list(rows.order_by("pk").values_list("pk"))

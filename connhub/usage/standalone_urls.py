@@ -1,12 +1,16 @@
-from django.urls import path
+from django.urls import URLPattern, path
 
 from . import views
 
-app_name = "flows"
-urlpatterns = [
-    path("", views.standalone_flows, name="list"),
-    path("new/", views.new_standalone_flow, name="new"),
-    path("<slug:slug>/", views.standalone_flow, name="flow"),
-    path("<slug:slug>/edit/", views.edit_standalone_flow, name="edit"),
-    path("<slug:slug>/delete/", views.delete_standalone_flow, name="delete"),
-]
+
+def of_each(noun: str) -> tuple[list[URLPattern], str]:
+    """The pages of flows, apps or functions that belong to no integration, to include."""
+    kind = {"kind": noun}
+    pages = [
+        path("", views.standalone_things, kind, name="list"),
+        path("new/", views.new_thing, kind, name="new"),
+        path("<slug:key>/", views.thing, kind, name=noun),
+        path("<slug:key>/edit/", views.edit_thing, kind, name="edit"),
+        path("<slug:key>/delete/", views.delete_thing, kind, name="delete"),
+    ]
+    return pages, f"{noun}s"

@@ -1,23 +1,37 @@
-from django.urls import path
+from django.urls import URLPattern, path
 
 from . import views
 
 app_name = "usage"
+
+
+def of_each(noun: str) -> list[URLPattern]:
+    """The pages of the integration's flows, apps or functions."""
+    here, kind = f"<slug:slug>/{noun}s/", {"kind": noun}
+    return [
+        path(here, views.things, kind, name=f"{noun}s"),
+        path(f"{here}new/", views.new_thing, kind, name=f"new_{noun}"),
+        path(f"{here}<slug:key>/", views.thing, kind, name=noun),
+        path(f"{here}<slug:key>/edit/", views.edit_thing, kind, name=f"edit_{noun}"),
+        path(f"{here}<slug:key>/delete/", views.delete_thing, kind, name=f"delete_{noun}"),
+    ]
+
+
 urlpatterns = [
     path("", views.integrations, name="integrations"),
     path("new/", views.create, name="create"),
+    path("<slug:slug>/edit/", views.edit, name="edit"),
+    path("<slug:slug>/delete/", views.delete, name="delete"),
     path("<slug:slug>/connections/", views.connections, name="connections"),
     path("<slug:slug>/connections/register/", views.register, name="register"),
     path(
         "<slug:slug>/connections/<slug:link_name>/deregister/", views.deregister, name="deregister"
     ),
-    path("<slug:slug>/flows/", views.flows, name="flows"),
-    path("<slug:slug>/flows/new/", views.new_flow, name="new_flow"),
     path("<slug:slug>/flows/attach/", views.attach_flow, name="attach_flow"),
-    path("<slug:slug>/flows/<slug:flow>/", views.flow, name="flow"),
-    path("<slug:slug>/flows/<slug:flow>/edit/", views.edit_flow, name="edit_flow"),
-    path("<slug:slug>/flows/<slug:flow>/detach/", views.detach_flow, name="detach_flow"),
-    path("<slug:slug>/flows/<slug:flow>/delete/", views.delete_flow, name="delete_flow"),
+    path("<slug:slug>/flows/<slug:key>/detach/", views.detach_flow, name="detach_flow"),
+    *of_each("flow"),
+    *of_each("app"),
+    *of_each("function"),
     path("<slug:slug>/calls/", views.calls, name="calls"),
     path("<slug:slug>/members/", views.members, name="members"),
     path("<slug:slug>/members/add/", views.add_member, name="add_member"),

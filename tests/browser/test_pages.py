@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 
 from connhub.accounts import environments
 from connhub.sharing import roles
-from connhub.usage import flows, keys
+from connhub.usage import data_objects, declaring, flows, functions, keys
 from tests.browser.conftest import serious_axe_findings
 from tests.factories import PASSWORD, IntegrationFactory, connect
 from tests.usage.calls import called
@@ -78,7 +78,21 @@ PATHS = (
     "/teams/new/",
     "/environments/",
     "/audit/",
+    "/integrations/order-to-cash/apps/",
+    "/integrations/order-to-cash/apps/nightly/",
+    "/integrations/order-to-cash/apps/nightly/edit/",
+    "/integrations/order-to-cash/functions/",
+    "/integrations/order-to-cash/functions/nightly/",
+    "/integrations/order-to-cash/functions/new/",
+    "/integrations/order-to-cash/edit/",
+    "/integrations/order-to-cash/delete/",
+    "/apps/",
+    "/functions/",
+    "/functions/alone/",
+    "/projects/",
     "/api/v1/docs",
+    "/api/v1/problems/",
+    "/api/v1/problems/connection-revoked",
 )
 MOST_BYTES = 60 * 1024
 
@@ -92,6 +106,11 @@ def account(root):
     steps = [flows.DeclaredStep("Orders", "export", "billing")]
     for slug, where in (("nightly", integration), ("alone", None)):
         flows.create(slug, name=slug.title(), steps=steps, integration=where, by=root)
+        for sort, use in (
+            (data_objects.SORT, data_objects.DeclaredObject("Orders", "billing")),
+            (functions.SORT, functions.DeclaredUse("billing")),
+        ):
+            declaring.create(sort, slug, name=slug, uses=[use], integration=where, by=root)
     key, _ = keys.issue(integration, environments.lowest(), name="nightly", by=root)
     called(connection, key, path="/people/42", flow="nightly", step="Read people")
     called(connection, key, path="/people", status=502, problem="upstream-failed")

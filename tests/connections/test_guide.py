@@ -221,6 +221,28 @@ def test_an_operation_that_has_to_be_given_something_is_no_example(signed_in, co
     assert shown(signed_in).context["guide"].sample.path == "/longer"
 
 
+@pytest.mark.parametrize(
+    ("limits", "call"),
+    [
+        ({"allowed_paths": ["/v2", "/v3"]}, ("GET", "/v2")),
+        ({"allowed_paths": ["/me"]}, ("GET", "/me?x=1")),
+        ({"allowed_methods": ["POST", "PUT"]}, ("POST", "/")),
+        ({"allowed_methods": ["GET"], "allowed_paths": ["/pets"]}, ("GET", "/pets")),
+    ],
+)
+def test_the_example_is_a_call_that_the_service_may_be_called_with(
+    signed_in, connection, limits, call
+):
+    for name, value in limits.items():
+        setattr(connection.service, name, value)
+    connection.service.test = {"method": "GET", "path": "/me?x=1"}
+    connection.service.save()
+
+    sample = shown(signed_in).context["guide"].sample
+
+    assert (sample.method, sample.path) == call
+
+
 def test_summary_begins_with_the_snippets_until_a_flow_has_called(
     signed_in, connection, integration
 ):

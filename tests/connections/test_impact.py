@@ -11,12 +11,11 @@ from connhub.usage.models import (
     CallDay,
     DataObject,
     Flow,
-    Function,
     Membership,
     Registration,
     Step,
 )
-from tests.factories import IntegrationFactory, UserFactory
+from tests.factories import IntegrationFactory, UserFactory, function_over
 
 pytestmark = pytest.mark.django_db
 
@@ -59,7 +58,7 @@ def test_names_what_the_person_sees_and_counts_the_rest(ada, connection, integra
     app = App.objects.create(slug="desk", name="Desk")
     for number in range(7):
         DataObject.objects.create(app=app, name=f"Object {number}", connection=connection)
-    Function.objects.create(name="Sum up", integration=foreign, connection=connection)
+    function_over(connection, name="Sum up", integration=foreign)
 
     impact = impact_of(connection, ada)
 

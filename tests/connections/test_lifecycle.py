@@ -24,10 +24,16 @@ from connhub.connections.lifecycle import (
 from connhub.connections.models import Connection, Credential, Settings, Status
 from connhub.services.models import OAuthApp
 from connhub.sharing import roles
-from connhub.usage.models import App, DataObject, Flow, Function, Step
+from connhub.usage.models import App, DataObject, Flow, Step
 from tests.conftest import CANARY
 from tests.connections.steps import actions, in_own_connection
-from tests.factories import AuthMethodFactory, IntegrationFactory, ServiceFactory, connect
+from tests.factories import (
+    AuthMethodFactory,
+    IntegrationFactory,
+    ServiceFactory,
+    connect,
+    function_over,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -347,7 +353,7 @@ def use(connection, *, by_whom):
         slug=f"flow-{integration.pk}", name="Nightly", integration=integration
     )
     Step.objects.create(flow=flow, name="Read orders", kind="export", connection=connection)
-    Function.objects.create(name="sum", integration=integration, connection=connection)
+    function_over(connection, name="sum", integration=integration)
 
 
 def test_delete_is_refused_while_used_with_the_list(ada, connection):

@@ -18,8 +18,14 @@ from connhub.connections.keeping import keep
 from connhub.connections.models import Connection, Credential, Status
 from connhub.paging import SIZE
 from connhub.sharing import roles
-from connhub.usage.models import App, CallDay, DataObject, Flow, Function, Step
-from tests.factories import AuthMethodFactory, IntegrationFactory, UserFactory, connect
+from connhub.usage.models import App, CallDay, DataObject, Flow, Step
+from tests.factories import (
+    AuthMethodFactory,
+    IntegrationFactory,
+    UserFactory,
+    connect,
+    function_over,
+)
 
 pytestmark = pytest.mark.django_db
 FRAGMENT = {"HX-Request": "true"}
@@ -233,7 +239,7 @@ def test_row_counts_users_and_calls(signed_in, ada, connection):
     for number in range(2):
         Step.objects.create(flow=flow, name=f"s{number}", kind="export", connection=connection)
         DataObject.objects.create(app=app, name=f"o{number}", connection=connection)
-        Function.objects.create(name=f"f{number}", connection=connection)
+        function_over(connection, name=f"f{number}")
     today, now = timezone.localdate(), timezone.now()
     for day, where, ok, failed in [(0, integration, 3, 1), (0, other, 5, 0), (29, other, 7, 0)]:
         CallDay.objects.create(

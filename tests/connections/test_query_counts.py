@@ -125,7 +125,7 @@ class Scene:
         steps = self._step("Read"), self._step("Write", "import")
         here = self.integration
         made = flows.create("nightly", name="Nightly", steps=steps, integration=here, by=self.ada)
-        self.flow = made.flow
+        self.flow = made.thing
 
     def save_flow_with_other_steps(self):
         self._save([self._step("Read"), self._step("Other")])

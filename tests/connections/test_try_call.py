@@ -9,7 +9,7 @@ from connhub.accounts.models import Environment
 from connhub.audit import log
 from connhub.audit.models import Event
 from connhub.connections import answers, lifecycle, login_users, sending, testing
-from connhub.connections.calling.refusals import BadPath
+from connhub.connections.calling.refusals import BadPath, PathNotAllowed
 from connhub.sharing import roles
 from tests.conftest import CANARY
 from tests.connections.steps import actions
@@ -266,6 +266,16 @@ def test_a_refusal_is_told_on_the_page(signed_in, ada, connection, upstream):
 
     assert "This connection was revoked." in send(signed_in).content.decode()
     assert upstream.counts()["requests"] == 0
+
+
+def test_what_the_service_is_not_to_be_called_with_is_refused(signed_in, connection, upstream):
+    connection.service.allowed_paths = ["/cats"]
+    connection.service.save()
+
+    refused, answered = send(signed_in, "/pets"), send(signed_in, "/cats/7")
+
+    assert PathNotAllowed.text in refused.content.decode()
+    assert (answered.context["answer"].status, upstream.counts()["requests"]) == (200, 1)
 
 
 def test_an_address_that_may_not_be_reached_reads_like_any_other(signed_in, connection, settings):

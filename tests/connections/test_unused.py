@@ -7,8 +7,14 @@ from django.utils import timezone
 
 from connhub.connections.models import Connection
 from connhub.sharing import roles
-from connhub.usage.models import CallDay, CallTally, Function
-from tests.factories import AuthMethodFactory, IntegrationFactory, UserFactory, connect
+from connhub.usage.models import CallDay, CallTally
+from tests.factories import (
+    AuthMethodFactory,
+    IntegrationFactory,
+    UserFactory,
+    connect,
+    function_over,
+)
 
 pytestmark = pytest.mark.django_db
 REPORT = "/connections/unused/"
@@ -100,7 +106,7 @@ def test_report_leads_to_the_rest_of_an_owner(client, ada, method):
 
 def test_report_says_what_still_declares_to_use_it(client, ada, method):
     made = make(ada, method, "Declared")
-    Function.objects.create(name="f", connection=made)
+    function_over(made)
     client.force_login(ada)
 
     assert f'<a class="link" href="/connections/{made.link_name}/usage/">1</a>' in (

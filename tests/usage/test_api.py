@@ -312,7 +312,8 @@ def test_declare_registers_what_is_available_to_the_project_and_says_so(
 
     assert answer["registered"] == ["billing"]
     assert answer["reminder"] == (
-        "Order to cash: 1 member sees these connections now, and exports and imports over them."
+        "Order to cash: nobody new gained access to these connections; 1 member sees exports and "
+        "imports over them elsewhere, by name."
     )
     assert Registration.objects.get().how == "automatic"
 
@@ -440,6 +441,10 @@ def test_openapi_document_lists_every_call(client):
         "/api/v1/connections/{link_name}": ["get"],
         "/api/v1/flows": ["get"],
         "/api/v1/flows/{slug}": ["delete", "get", "put"],
+        "/api/v1/data-objects": ["get"],
+        "/api/v1/data-objects/{app}/{name}": ["delete", "get", "put"],
+        "/api/v1/functions": ["get"],
+        "/api/v1/functions/{name}": ["delete", "get", "put"],
         "/api/v1/connections/{link_name}/proxy/{path}": ["delete", "get", "patch", "post", "put"],
         "/api/v1/connections/{link_name}/credentials": ["get"],
     }
@@ -456,10 +461,18 @@ def test_docs_page_shows_every_call_and_loads_nothing_from_elsewhere(client, eve
         ("GET", "/api/v1/connections/{link_name}"),
         ("GET", "/api/v1/connections/{link_name}/credentials"),
         ("GET", "POST", "PUT", "PATCH", "DELETE", "/api/v1/connections/{link_name}/proxy/{path}"),
+        ("GET", "/api/v1/data-objects"),
+        ("GET", "/api/v1/data-objects/{app}/{name}"),
+        ("PUT", "/api/v1/data-objects/{app}/{name}"),
+        ("DELETE", "/api/v1/data-objects/{app}/{name}"),
         ("GET", "/api/v1/flows"),
         ("GET", "/api/v1/flows/{slug}"),
         ("PUT", "/api/v1/flows/{slug}"),
         ("DELETE", "/api/v1/flows/{slug}"),
+        ("GET", "/api/v1/functions"),
+        ("GET", "/api/v1/functions/{name}"),
+        ("PUT", "/api/v1/functions/{name}"),
+        ("DELETE", "/api/v1/functions/{name}"),
     ]
     assert "//" not in response.text.partition("<body")[0].replace("<!--", "")
 

@@ -8,7 +8,7 @@ from django.db import connection as database
 from connhub.accounts import environments
 from connhub.audit.models import Event
 from connhub.connections import lifecycle
-from connhub.usage import flows, keys, registration
+from connhub.usage import declaring, flows, keys, registration
 from connhub.usage.models import Flow
 from tests.factories import IntegrationFactory, connect
 
@@ -131,8 +131,8 @@ def test_withdrawn_flow_frees_what_only_it_still_used(call, ada, integration, co
 def test_key_that_was_revoked_meanwhile_withdraws_nothing(ada, key, nightly):
     keys.revoke(key[0], by=ada)
 
-    with pytest.raises(flows.Unauthorized):
-        flows.withdraw("nightly", by=key[0])
+    with pytest.raises(declaring.Unauthorized):
+        declaring.withdraw(flows.SORT, "nightly", by=key[0])
     assert Flow.objects.count() == 1
 
 

@@ -178,6 +178,28 @@ def test_caller_who_stops_sending_is_told(reach, hasty):
     assert said.split()[1] == b"408"
 
 
+def test_caller_who_sends_for_ever_what_has_to_be_read_whole_is_told(reach, hasty):
+    keys = [{"name": "key", "in": "form", "label": "API key"}]
+    reach(config={"keys": keys})
+    body = "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\n"
+    head = (
+        f"POST /api/v1/connections/crm/proxy/echo HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Bearer {hasty.token}\r\n{body}"
+    )
+    with socket.create_connection(("127.0.0.1", hasty.server.port), timeout=0.5) as caller:
+        caller.sendall(head.encode())
+        said = b""
+        for _ in range(60):
+            caller.sendall(b"x")
+            try:
+                said = caller.recv(65536)
+                break
+            except TimeoutError:
+                continue
+
+    assert said.split()[1] == b"408"
+
+
 def test_service_that_takes_no_connection_is_given_up(reach, flow):
     made = reach()
     with (

@@ -4,6 +4,7 @@ from django.utils import timezone
 from connhub.audit.models import Event
 from connhub.connections.models import Connection
 from connhub.sharing import roles
+from connhub.usage import projects
 from connhub.usage.models import Availability, Integration, Kind, Registration
 from tests.factories import AuthMethodFactory, IntegrationFactory, connect
 
@@ -77,6 +78,20 @@ def test_one_that_they_may_see_but_not_use_stays_out(client, root, five, integra
 
     assert [o.text for o in answer.context["outcomes"]] == ["You don't administer it."]
     assert registered(integration) == set()
+
+
+def test_where_somebody_gains_that_is_shown_first(client, ada, eve, five, integration):
+    projects.add_member(integration, eve, by=ada)
+
+    asked = confirmed(client, integration, "free")
+    before = registered(integration)
+    done = register(
+        client, "free", confirmed="1", integration=integration.slug, seen=integration.slug
+    )
+
+    assert "1 person gains access: Eve." in asked.text
+    assert (before, registered(integration)) == (set(), {"free"})
+    assert [o.done for o in done.context["outcomes"]] == [True]
 
 
 @pytest.mark.parametrize("chosen", ["", "no-such", "not-theirs", "app"])

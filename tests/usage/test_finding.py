@@ -16,13 +16,12 @@ from connhub.usage.models import (
     CallTally,
     DataObject,
     Flow,
-    Function,
     Integration,
     Registration,
     Step,
 )
 from connhub.usage.reach.drawing import BOX, ROW
-from tests.factories import IntegrationFactory, ProjectFactory
+from tests.factories import IntegrationFactory, ProjectFactory, function_over
 
 pytestmark = pytest.mark.django_db
 
@@ -129,7 +128,7 @@ def test_flows_page_says_that_names_are_cut(client, ada, connection, registered)
 @pytest.mark.parametrize("url", [USAGE, TABLE])
 def test_what_the_person_may_not_see_is_counted_by_things(client, bob, connection, elsewhere, url):
     Registration.objects.create(integration=elsewhere, connection=connection)
-    Function.objects.create(name="secret", integration=elsewhere, connection=connection)
+    function_over(connection, name="secret", integration=elsewhere)
     observe(connection, elsewhere, "hidden-flow", "x")
     client.force_login(bob)
 
@@ -251,7 +250,7 @@ def test_calls_that_name_no_step_are_no_sign_of_a_missing_declaration(
 
 def test_function_is_observed_by_the_name_it_calls_under(client, ada, connection, registered):
     for name in ("sync", "report"):
-        Function.objects.create(name=name, integration=registered, connection=connection)
+        function_over(connection, name=name, integration=registered)
     observe(connection, registered, "sync")
     client.force_login(ada)
 

@@ -30,7 +30,7 @@ ORDERS = ("Orders", "export", "billing")
 def save_new(*steps, integration, by, slug="nightly"):
     declared = [flows.DeclaredStep(*step) for step in steps]
     made = flows.create(slug, name=slug.title(), steps=declared, integration=integration, by=by)
-    return made.flow
+    return made.thing
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from connhub.accounts import environments
 from connhub.accounts.models import Team
 from connhub.audit.models import Event
 from connhub.sharing import roles
-from connhub.usage import attaching, flows, gains, policies, projects, registration
+from connhub.usage import attaching, flows, gains, policies, projects, registration, selecting
 from connhub.usage.models import Availability, Flow, Kind, Registration
 from tests.factories import IntegrationFactory, UserFactory, connect
 
@@ -36,7 +36,7 @@ def member(integration, eve, ada):
 @pytest.fixture
 def alone(ada, connection):
     """A flow of ada's that stands alone, over the connection."""
-    return save_new(step(), integration=None, by=ada).flow
+    return save_new(step(), integration=None, by=ada).thing
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_saving_registers_what_is_selected_and_is_on_record(ada, integration, co
     made = Registration.objects.get()
     assert saved.registered == [connection]
     assert (made.connection, made.how, made.by) == (connection, "automatic", ada)
-    assert (saved.flow.integration, saved.flow.owner) == (integration, None)
+    assert (saved.thing.integration, saved.thing.owner) == (integration, None)
     assert latest(2) == [
         ("connection.registered", "Ada", {"integration": "order-to-cash", "how": "automatic"}),
         ("flow.saved", "Ada", {"flow": "nightly", "integration": "order-to-cash"}),
@@ -65,7 +65,7 @@ def test_saving_is_all_or_nothing_and_says_which_and_why(ada, bob, integration, 
     Availability.objects.create(connection=elsewhere, integration=other)
     steps = [step(), step("bobs", "b"), step("leads", "c"), step("no_such", "d")]
 
-    with pytest.raises(flows.NotSelectable) as refused:
+    with pytest.raises(selecting.NotSelectable) as refused:
         save_new(*steps, integration=integration, by=ada)
 
     unknown = "There is no connection of this name that you may use here."
@@ -84,8 +84,8 @@ def test_member_selects_what_is_registered_and_registers_nothing(
     own = connect(member, name="Eve's", link_name="eves", environment=environments.lowest())
 
     saved = save_new(step(), integration=integration, by=member)
-    with pytest.raises(flows.NotSelectable, match="only admins of Order to cash register"):
-        flows.save(saved.flow, name="Nightly", steps=[step(own.link_name)], by=member)
+    with pytest.raises(selecting.NotSelectable, match="only admins of Order to cash register"):
+        flows.save(saved.thing, name="Nightly", steps=[step(own.link_name)], by=member)
 
     assert saved.registered == []
     assert list(integration.connections.all()) == [connection]
@@ -102,7 +102,7 @@ def test_member_uses_what_is_available_to_the_project_without_registering_it(
 
 
 def test_saved_again_it_registers_nothing_again(ada, integration, connection):
-    flow = save_new(step(), integration=integration, by=ada).flow
+    flow = save_new(step(), integration=integration, by=ada).thing
     registration.deregister(integration, connection, by=ada)
     events = Event.objects.count()
 
@@ -119,7 +119,9 @@ def test_flow_of_an_app_registers_nothing(ada, integration, connection):
     integration.kind = Kind.APP
     integration.save()
 
-    with pytest.raises(flows.NotSelectable, match="An integration app comes with its connections"):
+    with pytest.raises(
+        selecting.NotSelectable, match="An integration app comes with its connections"
+    ):
         save_new(step(), integration=integration, by=ada)
 
     assert Registration.objects.count() == 0
@@ -128,7 +130,7 @@ def test_flow_of_an_app_registers_nothing(ada, integration, connection):
 @pytest.mark.parametrize("who", ["bob", "eve", "root"])
 def test_flows_are_saved_by_those_who_belong(request, ada, integration, connection, who):
     registration.register(integration, [connection], by=ada)
-    flow = save_new(integration=integration, by=ada).flow
+    flow = save_new(integration=integration, by=ada).thing
     person = request.getfixturevalue(who)
 
     with pytest.raises(PermissionDenied):
@@ -138,7 +140,7 @@ def test_flows_are_saved_by_those_who_belong(request, ada, integration, connecti
 
 
 def test_members_neither_delete_nor_detach(member, ada, integration):
-    flow = save_new(integration=integration, by=member).flow
+    flow = save_new(integration=integration, by=member).thing
 
     for operation in (flows.delete, flows.detach):
         with pytest.raises(PermissionDenied):
@@ -167,7 +169,7 @@ def test_standalone_flow_is_its_makers_and_registers_nothing(ada, bob, root, alo
 def test_standalone_flow_goes_over_what_its_owner_may_use(ada, bob):
     connect(bob, name="Bob's own", link_name="bobs")
 
-    with pytest.raises(flows.NotSelectable):
+    with pytest.raises(selecting.NotSelectable):
         save_new(step("bobs"), integration=None, by=ada)
 
 
@@ -184,9 +186,9 @@ def test_attach_registers_and_is_on_record(ada, integration, connection, alone):
 
 def test_attach_is_all_or_nothing(ada, member, integration, connection):
     connect(member, name="Eve's", link_name="eves", environment=environments.lowest())
-    own = save_new(step("eves"), integration=None, by=member).flow
+    own = save_new(step("eves"), integration=None, by=member).thing
 
-    with pytest.raises(flows.NotSelectable, match="eves: It isn't registered here"):
+    with pytest.raises(selecting.NotSelectable, match="eves: It isn't registered here"):
         attaching.attach(own, to=integration, by=member)
 
     assert Flow.objects.get().owner == member
@@ -203,7 +205,7 @@ def test_nobody_attaches_what_is_not_theirs(request, ada, integration, alone, wh
 
 
 def test_detached_flow_is_of_whoever_detached_it(ada, integration, connection):
-    flow = save_new(step(), integration=integration, by=ada).flow
+    flow = save_new(step(), integration=integration, by=ada).thing
     registration.deregister(integration, connection, by=ada)
 
     flows.detach(flow, by=ada)

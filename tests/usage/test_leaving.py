@@ -18,8 +18,8 @@ from connhub.connections import editing, login_users, reauthorizing, rotation
 from connhub.connections.connect_links import making
 from connhub.connections.models import Connection, ConnectionUserGrant, Credential, Status
 from connhub.sharing import admins, roles, transferring
-from connhub.usage import flows, keys
-from connhub.usage.models import CallDay
+from connhub.usage import declaring, flows, keys
+from connhub.usage.models import App, CallDay, Function
 from tests.factories import AuthMethodFactory, UserFactory, connect
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +82,8 @@ def test_the_page_shows_each_kind_of_what_is_left(
     making.make(ledger, by=ada)
     admin_tokens.issue("pipeline", by=ada)
     flows.create("alone", name="Alone", steps=[], integration=None, by=ada)
+    App.objects.create(slug="desk", name="Desk", owner=ada)
+    Function.objects.create(name="sync", owner=ada)
     Team.objects.create(name="Data").user_set.add(ada)
     CallDay.objects.create(
         day=timezone.localdate(),
@@ -100,6 +102,8 @@ def test_the_page_shows_each_kind_of_what_is_left(
         "services": [],
         "integrations": ["Order to cash"],
         "flows": ["Alone"],
+        "apps": ["Desk"],
+        "functions": ["sync"],
         "connected": ["Billing", "Ledger"],
         "sign_ins": ["Own keys"],
         "keys": ["nightly"],
@@ -222,8 +226,8 @@ def test_all_of_a_kind_are_transferred_in_one_go_to_a_team(
 def test_standalone_flows_are_handed_over_to_one_person(
     signed_in, page, ada, bob, eve, integration
 ):
-    alone = flows.create("alone", name="Alone", steps=[], integration=None, by=ada).flow
-    attached = flows.create("there", name="There", steps=[], integration=integration, by=ada).flow
+    alone = flows.create("alone", name="Alone", steps=[], integration=None, by=ada).thing
+    attached = flows.create("there", name="There", steps=[], integration=integration, by=ada).thing
     both = [f"person-{each.pk}" for each in (bob, eve)]
 
     several = act(signed_in, page, "hand_over", "flows", alone, confirmed="1", who=both)
@@ -238,7 +242,22 @@ def test_standalone_flows_are_handed_over_to_one_person(
     event = Event.objects.get(action="flow.transferred")
     assert event.sentence == "Root transferred the flow Alone from Ada to Bob"
     with pytest.raises(PermissionDenied):
-        flows.hand_over([alone], of=bob, to=eve, by=bob)
+        declaring.hand_over(flows.SORT, [alone], of=bob, to=eve, by=bob)
+
+
+def test_standalone_apps_and_functions_are_handed_over_too(signed_in, page, ada, bob):
+    app = App.objects.create(slug="desk", name="Desk", owner=ada)
+    function = Function.objects.create(name="sync", owner=ada)
+
+    for kind, thing in (("apps", app), ("functions", function)):
+        act(signed_in, page, "hand_over", kind, thing, confirmed="1", who=f"person-{bob.pk}")
+
+    assert (App.objects.get().owner, Function.objects.get().owner) == (bob, bob)
+    said = [event.sentence for event in Event.objects.filter(action__endswith=".transferred")]
+    assert said == [
+        "Root transferred the function sync from Ada to Bob",
+        "Root transferred the app Desk from Ada to Bob",
+    ]
 
 
 def test_services_and_integrations_are_transferred_too(

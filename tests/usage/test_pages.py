@@ -9,6 +9,7 @@ from django.utils import timezone
 from connhub.accounts import environments
 from connhub.accounts.models import Environment
 from connhub.paging import SIZE
+from connhub.sharing import roles
 from connhub.usage import keys, projects, registration
 from connhub.usage.models import Flow, IntegrationKey, Kind, Step
 from tests.factories import IntegrationFactory, UserFactory, connect
@@ -222,6 +223,24 @@ def test_register_registers_what_is_ticked(client, ada, integration, connection)
     assert response.status_code == 204
     assert "registration-changed" in response["HX-Trigger"]
     assert integration.registrations.get().connection == connection
+
+
+def test_register_says_who_gains_by_what_is_ticked(client, ada, eve, integration, connection):
+    projects.add_member(integration, eve, by=ada)
+    roles.grant(connect(ada, name="Ledger", link_name="ledger"), eve, by=ada)
+    client.force_login(ada)
+    ticks = HTMX | {"HX-Target": "gains"}
+
+    listed = client.get(url("register", integration))
+    known = client.get(url("register", integration), {"connections": "ledger"}, headers=ticks)
+    new = client.get(url("register", integration), {"connections": "billing"}, headers=ticks)
+    done = client.post(url("register", integration), {"connections": ["billing"]}, follow=True)
+
+    assert "<b>1 person gains access</b> to one or more of these: Eve." in listed.text
+    assert known.text.count("<b>Nobody new gains access:</b>") == 1
+    assert "<b>1 person gains access</b> to what you ticked: Eve." in new.text
+    assert "<html" not in new.text and "ledger" not in new.text
+    assert [str(m) for m in done.context["messages"]] == ["Registered Billing: Eve gained access."]
 
 
 @pytest.mark.parametrize("chosen", [[], ["nothing"], ["bobs"], ["\0"], ["billing", "bobs"]])
@@ -447,11 +466,11 @@ def add_row(number, integration, ada):
 @pytest.mark.parametrize(
     ("tab", "queries"),
     [
-        ("connections", 8),
+        ("connections", 9),
         ("flows", 8),
         ("members", 7),
         ("keys", 8),
-        ("register", 9),
+        ("register", 11),
     ],
 )
 def test_pages_make_as_many_queries_with_3_rows_as_with_1(

@@ -1,5 +1,7 @@
 """What every refusal of the runtime API comes with: its page, and where it is mended."""
 
+import asyncio
+import json
 from html import unescape
 from urllib.parse import urlsplit
 
@@ -7,19 +9,32 @@ import pytest
 from django.urls import reverse
 
 from connhub.accounts import environments
+from connhub.asgi import application
 from connhub.audit.log import AuditUnavailable
 from connhub.connections import access, refresh
 from connhub.connections.auth import oauth1
 from connhub.connections.calling import refusals
 from connhub.errors import Refusal
-from connhub.usage import flows, keys, problems, registration, revision
+from connhub.usage import (
+    data_objects,
+    declaring,
+    flows,
+    functions,
+    keys,
+    problems,
+    registration,
+    revision,
+    selecting,
+)
 from connhub.usage.api.runtime import api
 from connhub.usage.reasons import BY_CODE, mend_url, type_of
 
 # Modules whose refusals are all the runtime API's, and refusals of others that it can give.
 WHOLLY = {each.__name__ for each in (access, oauth1, problems, refusals, revision)}
 BESIDES = {
-    AuditUnavailable, flows.FlowChanged, flows.FlowSlugTaken, flows.NoSuchFlow, flows.NotOfTheApp,
+    AuditUnavailable, data_objects.AppSlugTaken, data_objects.NoSuchDataObject,
+    data_objects.TooManyDataObjects, declaring.Changed, flows.FlowSlugTaken, flows.NoSuchFlow,
+    functions.NoSuchFunction, selecting.NotOfTheApp,
     refresh.RenewalFailed, registration.NotRegistered, registration.RegistrationNotOffered,
 }  # fmt: skip
 # Answered to whatever is not in the OpenAPI document.
@@ -28,7 +43,8 @@ OF_NO_CALL = {"not-found"}
 
 def all_kinds(of: type = Refusal):
     for kind in of.__subclasses__():
-        yield kind
+        if kind.__module__.startswith("connhub."):
+            yield kind
         yield from all_kinds(kind)
 
 
@@ -127,3 +143,24 @@ def test_call_for_a_connection_that_is_not_registered_leads_to_the_integration(
     ).json()
 
     assert document["mend_url"].endswith(f"/integrations/{integration.slug}/connections/")
+
+
+@pytest.mark.parametrize(
+    ("path", "codes"), [(b"/api/v1/flows/x", ["request-incomplete"]), (b"/sign-in/", [])]
+)
+def test_program_that_stops_sending_gets_a_problem(path, codes):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def nothing_comes():
+        raise TimeoutError
+
+    scope = {"type": "http", "raw_path": path, "headers": []}
+    asyncio.run(application(scope, nothing_comes, send))
+
+    headers = dict(sent[0]["headers"])
+    assert (sent[0]["status"], headers[b"connection"]) == (408, b"close")
+    said = [message["body"] for message in sent[1:] if message.get("body")]
+    assert [json.loads(body)["type"].rpartition("/")[2] for body in said] == codes

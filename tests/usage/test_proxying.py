@@ -1,5 +1,6 @@
 """Proxied calls, made to ConnHub as a flow makes them, over to a real service and back."""
 
+import asyncio
 import hashlib
 import json
 import socket
@@ -7,6 +8,7 @@ import time
 from base64 import b64encode
 from urllib.parse import quote
 
+import httpx2
 import pytest
 import requests
 
@@ -14,7 +16,7 @@ from connhub.services.models import Service
 from tests.conftest import CANARY
 from tests.servers.app import running_app
 from tests.servers.process import free_port
-from tests.usage.conftest import Flow, problem, wait_for_event
+from tests.usage.conftest import TIMEOUT_S, Flow, problem, wait_for_event
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("app")]
 
@@ -444,6 +446,36 @@ def test_limits_hold(limited, upstream):
     ]
     assert 1 <= int(too_many.headers["Retry-After"]) <= 120
     assert elsewhere.status_code == 200
+
+
+async def pieces(number: int):
+    for _ in range(number):
+        yield b"x" * 65536
+
+
+async def streamed(method: str, url: str, token: str, number: int, **headers: str) -> str:
+    """The code of the problem for a body of so many pieces of 64 KiB, however long it takes."""
+    headers["Authorization"] = f"Bearer {token}"
+    async with httpx2.AsyncClient(timeout=TIMEOUT_S) as client:
+        answer = await client.request(method, url, content=pieces(number), headers=headers)
+    return answer.headers["X-ConnHub-Problem"]
+
+
+@pytest.mark.parametrize("number", [161, 800])
+def test_caller_who_sends_too_much_reads_why_it_is_refused(reach, flow, number):
+    """Even one who reads nothing before everything is sent."""
+    reach()
+    length = {"Content-Length": str(number * 65536)}
+    proxy, flows = flow.server.proxy("crm", "/upload"), f"{flow.server.url}/api/v1/flows/nightly"
+
+    async def ask() -> list[str]:
+        return [
+            await streamed("POST", proxy, flow.token, number),
+            await streamed("POST", proxy, flow.token, number, **length),
+            await streamed("PUT", flows, flow.token, number, **length),
+        ]
+
+    assert asyncio.run(ask()) == ["request-too-large"] * 3
 
 
 def broken_service(answer: bytes):

@@ -119,7 +119,9 @@ def test_key_of_a_flow_that_still_uses_it_is_listed_after_deregistration(
 
     page = client.get(f"{ACCESS}?kind=keys")
 
-    assert paths(page) == {str(key): ["Not registered, a saved flow or function still uses it"]}
+    assert paths(page) == {
+        str(key): ["Not registered, a saved flow, app or function still uses it"]
+    }
     assert "in use, not registered" in page.text
 
 

@@ -11,14 +11,13 @@ from connhub.usage.models import (
     Availability,
     DataObject,
     Flow,
-    Function,
     Kind,
     Registration,
     Step,
 )
 from connhub.usage.registration import AvailableElsewhere, RegistrationNotOffered
 from tests.connections.steps import actions
-from tests.factories import IntegrationFactory, connect
+from tests.factories import IntegrationFactory, connect, function_over
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +37,7 @@ def used(connection, integration):
         Step.objects.create(flow=place, kind="export", name="read", connection=connection)
     app = App.objects.create(slug="desk", name="Desk")
     DataObject.objects.create(app=app, name="Orders", connection=connection)
-    Function.objects.create(name="Sum up", integration=integration, connection=connection)
+    function_over(connection, name="Sum up", integration=integration)
     return connection
 
 
@@ -119,11 +118,14 @@ def test_only_admins_of_the_old_one_replace_it(client, eve, root, used, new):
 
 
 def test_function_that_both_have_is_had_once(ada, used, new, integration):
-    Function.objects.create(name="Sum up", integration=integration, connection=new)
+    function = integration.functions.get()
+    function.connections.add(new)
+    function_over(new, name="Sum up")
 
     replacing.replace(used, by_connection=new, by=ada)
 
-    assert (uses(used)[2], uses(new)[2]) == (0, 1)
+    assert (uses(used)[2], uses(new)[2]) == (0, 2)
+    assert list(function.connections.all()) == [new]
 
 
 def test_new_one_that_is_available_elsewhere_only_is_refused_and_nothing_moves(ada, used, new):

@@ -13,9 +13,10 @@ from connhub.connections.keeping import keep
 from connhub.connections.models import AccessMode, Connection, Credential, Status
 from connhub.sharing import roles
 from connhub.usage.models import (
+    App,
     Availability,
+    DataObject,
     Flow,
-    Function,
     Integration,
     IntegrationKey,
     Membership,
@@ -24,7 +25,7 @@ from connhub.usage.models import (
     Step,
 )
 from connhub.vault import keyring
-from tests.factories import IntegrationFactory, ProjectFactory, UserFactory, connect
+from tests.factories import IntegrationFactory, ProjectFactory, UserFactory, connect, function_over
 
 
 @dataclass
@@ -85,7 +86,10 @@ def lead_there(chance: Random, world: World, other: Connection, projects: list[P
                 flow=flow, kind="export", name=str(connection.pk), connection=connection
             )
         for connection in some(chance, [world.connection, other]):
-            Function.objects.create(name=f"f{number}", integration=here, connection=connection)
+            function_over(connection, name=f"f{number}-{connection.pk}", integration=here)
+        app = App.objects.create(slug=f"app-{number}", name="App", integration=here)
+        for connection in some(chance, [world.connection, other]):
+            DataObject.objects.create(app=app, name=str(connection.pk), connection=connection)
     narrowed = chance.choice(["", "", "project", "integration"])
     among = {"project": projects, "integration": world.integrations}
     if narrowed:

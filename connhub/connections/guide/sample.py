@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from connhub.services.limits import Limits
 from connhub.services.models import AuthMethod, Service
 from connhub.services.operations import FORM
 
+from ..calling.limits import require_allowed
 from ..calling.paths import require_canonical, require_query
-from ..calling.refusals import BadPath
+from ..calling.refusals import BadPath, MethodNotAllowed, PathNotAllowed
 from ..probing import test_of
 
 TEST, OPERATION, NOTHING_KNOWN = "test", "operation", ""
@@ -34,17 +36,23 @@ class Sample:
 
 
 def sample_of(method: AuthMethod) -> Sample:
-    """The test of the method or its service, else an operation that takes nothing, else `/`.
+    """The test of the method or its service, else an operation that takes nothing, else `/`, or what it may begin with.
 
     What the proxy would not pass on is none of them.
     """
     takes_form = any(key["in"] == "form" for key in method.api_keys)
     body_type = FORM if takes_form else ""
+    limits = Limits.of(method.service)
     known = chain(_of_test(method, body_type), _of_operations(method.service, body_type))
     for sample in known:
-        if _passes(sample):
+        if _passes(sample, limits):
             return sample
-    return Sample(method="POST" if takes_form else "GET", body_type=body_type)
+    usual = "POST" if takes_form else "GET"
+    return Sample(
+        method=usual if limits.allow_method(usual) else limits.methods[0],
+        path="/" if limits.allow_path("/") else limits.paths[0],
+        body_type=body_type,
+    )
 
 
 def _of_test(method: AuthMethod, body_type: str) -> Iterator[Sample]:
@@ -70,11 +78,13 @@ def _of_operations(service: Service, body_type: str) -> Iterator[Sample]:
             yield Sample(verb, operation.path, body_type=body_type, source=OPERATION)
 
 
-def _passes(sample: Sample) -> bool:
+def _passes(sample: Sample, limits: Limits) -> bool:
     path, _, query = sample.path.partition("?")
+    below = path.removeprefix("/")
     try:
-        require_canonical(path.removeprefix("/").encode())
+        require_canonical(below.encode())
         require_query(query.encode())
-    except BadPath:
+        require_allowed(limits, sample.method, below)
+    except (BadPath, MethodNotAllowed, PathNotAllowed):
         return False
     return path.startswith("/")

@@ -63,8 +63,9 @@ def _share(request, action, names):
 
 def _choose(request, action, names):
     """What the action has to be told first, on a page of its own."""
-    form = action.form(request.POST if "confirmed" in request.POST else None, by=request.user)
-    if form.is_bound and form.is_valid():
+    typed = request.POST if "confirmed" in request.POST else None
+    form = action.form(typed, by=request.user, link_names=names)
+    if form.is_bound and form.is_valid() and not form.asks_again:
         return _show(request, action, bulk.run(action, names, by=request.user, **form.cleaned_data))
     context = {"action": action, "names": names, "form": form}
     return render(request, "connections/bulk_choose.html", context)

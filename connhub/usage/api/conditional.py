@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.utils.http import parse_etags
 from ninja import Header
 
-from ..flows import OnlyIf
+from ..declaring import OnlyIf
 
 IfNoneMatch = Annotated[
     str | None,

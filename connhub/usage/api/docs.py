@@ -99,7 +99,7 @@ def _fields(schema: dict[str, Any], document: Document, prefix: str) -> Iterator
 def _in_words(schema: dict[str, Any]) -> str:
     if "const" in schema:
         return schema["const"]
-    return " or ".join(schema.get("enum", [])) or str(schema.get("type", ""))
+    return " or ".join(schema.get("enum", [])) or str(schema.get("type", "")).capitalize()
 
 
 class DocsPage(DocsBase):

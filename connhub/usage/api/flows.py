@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from django.db.models import Count
 from django.http import HttpResponse
-from ninja import Path, Query, Router, Schema
+from ninja import Query, Router, Schema
 from ninja import Status as Answer
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
-from .. import flows
-from ..models import Flow, IntegrationKey
-from ..registration import NotRegistered
+from .. import declaring, flows
+from ..flows import SORT
+from ..models import Flow
 from .conditional import (
     IfAbsent,
     IfMatch,
@@ -22,18 +22,14 @@ from .conditional import (
     only_if,
     tag_of,
 )
-from .fields import Line, LinkName
+from .declared import NEXT, OVER, REFUSALS, Registered, registered_by
+from .fields import Line, LinkName, Slug, not_reserved, path_but
 from .openapi import ETAG, LINK, may_refuse
 from .paging import Limit, cut, link_next
 
 router = Router(tags=["Flows"])
 
-Slug = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^[A-Za-z0-9_-]+$")]
-FlowSlug = Annotated[
-    Slug,
-    Path(**{"not": {"enum": list(flows.RESERVED)}}),
-    AfterValidator(flows.not_reserved),
-]
+FlowSlug = Annotated[Slug, path_but(SORT), not_reserved(SORT)]
 
 
 class StepIn(Schema):
@@ -41,7 +37,7 @@ class StepIn(Schema):
 
     name: Line
     kind: Literal["export", "import"]
-    connection: LinkName = Field(description="The connection's link name.")
+    connection: LinkName = OVER
 
 
 def _named_once(steps: list[StepIn]) -> list[StepIn]:
@@ -54,16 +50,14 @@ class FlowIn(Schema):
     name: Line
     steps: Annotated[
         list[StepIn],
-        Field(max_length=flows.MOST_STEPS, description="No two of the same name."),
+        Field(max_length=declaring.MOST_USES, description="No two of the same name."),
         AfterValidator(_named_once),
     ]
 
 
-class FlowSaved(Schema):
+class FlowSaved(Registered):
     slug: Slug
     name: Line
-    registered: list[LinkName] = Field(description="Link names registered because of this call.")
-    reminder: str | None = Field(None, description="Who gained access by that.")
 
 
 class FlowOut(Schema):
@@ -84,7 +78,7 @@ class FlowRow(Schema):
 
 class FlowList(Schema):
     flows: list[FlowRow]
-    next: str | None = Field(None, description="Where there is more: the next call's `after`.")
+    next: str | None = NEXT
 
 
 @router.get(
@@ -130,7 +124,7 @@ def get_flow(request, response: HttpResponse, slug: FlowSlug, known: IfNoneMatch
     flow = Flow.objects.filter(integration=request.auth.integration, slug=slug).first()
     if flow is None:
         raise flows.NoSuchFlow
-    tag = tag_of(flows.version_of(flow))
+    tag = tag_of(declaring.version_of(SORT, flow))
     if is_known(tag, known):
         return not_modified(tag)
     response["ETag"] = tag
@@ -139,7 +133,7 @@ def get_flow(request, response: HttpResponse, slug: FlowSlug, known: IfNoneMatch
         "name": flow.name,
         "steps": [
             {"name": name, "kind": kind, "connection": connection}
-            for name, kind, connection in flows.steps_of(flow)
+            for name, kind, connection in declaring.uses_of(SORT, flow)
         ],
         "saved_at": flow.saved_at,
     }
@@ -151,7 +145,8 @@ def get_flow(request, response: HttpResponse, slug: FlowSlug, known: IfNoneMatch
     operation_id="declare_flow",
     summary="Declare a flow",
     **may_refuse(
-        *(NotRegistered, flows.NotOfTheApp, flows.FlowSlugTaken, flows.FlowChanged),
+        *REFUSALS,
+        flows.FlowSlugTaken,
         headers={200: {"ETag": ETAG}, 201: {"ETag": ETAG}},
     ),
 )
@@ -168,14 +163,8 @@ def declare_flow(
     saved = flows.declare(
         slug, name=flow.name, steps=steps, by=request.auth, only_if=only_if(match, none_match)
     )
-    registered = sorted(connection.link_name for connection in saved.registered)
-    response["ETag"] = tag_of(flows.version_of(saved.flow))
-    said = {
-        "slug": slug,
-        "name": flow.name,
-        "registered": registered,
-        "reminder": reminder(request.auth) if registered else None,
-    }
+    response["ETag"] = tag_of(declaring.version_of(SORT, saved.thing))
+    said = {"slug": slug, "name": flow.name, **registered_by(saved, request.auth)}
     return Answer(HTTPStatus.CREATED if saved.is_new else HTTPStatus.OK, said)
 
 
@@ -184,16 +173,9 @@ def declare_flow(
     response={204: None},
     operation_id="withdraw_flow",
     summary="Take a flow away",
-    **may_refuse(flows.NoSuchFlow, flows.FlowChanged),
+    **may_refuse(flows.NoSuchFlow, declaring.Changed),
 )
 def withdraw_flow(request, slug: FlowSlug, match: IfMatch = None):
     """With its steps. Connections that were registered because of it stay registered."""
-    flows.withdraw(slug, by=request.auth, only_if=only_if(match, None))
+    declaring.withdraw(SORT, slug, by=request.auth, only_if=only_if(match, None))
     return Answer(HTTPStatus.NO_CONTENT, None)
-
-
-def reminder(key: IntegrationKey) -> str:
-    """Who gained access by what was registered."""
-    members = key.integration.memberships.count()
-    who = "1 member sees" if members == 1 else f"{members} members see"
-    return f"{key.integration}: {who} these connections now, and exports and imports over them."

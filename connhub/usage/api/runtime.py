@@ -9,15 +9,20 @@ from connhub.audit.log import AuditUnavailable
 from connhub.errors import Refusal
 
 from .. import callers, keys, records, refusing, registration
-from ..flows import FlowSlugTaken, NotOfTheApp
+from ..data_objects import AppSlugTaken
+from ..flows import FlowSlugTaken
 from ..models import IntegrationKey
 from ..problems import NotUsable, Unauthorized
-from . import before_django, connections, flows
+from ..selecting import NotOfTheApp
+from . import before_django, connections, data_objects, flows, functions
 from .base import ProblemAPI
 from .docs import DocsPage
 
 # What a key, or none, may not do: on record, while all else that is refused was a mistake.
-DENIALS = (Unauthorized, NotUsable, registration.NotRegistered, NotOfTheApp, FlowSlugTaken)
+DENIALS = (
+    *(Unauthorized, NotUsable, registration.NotRegistered, NotOfTheApp),
+    *(FlowSlugTaken, AppSlugTaken),
+)
 
 
 class IntegrationKeyAuth(HttpBearer):
@@ -61,4 +66,4 @@ api = RuntimeAPI(
     docs=DocsPage(),
     servers=[{"url": settings.CONNHUB_URL}],
 )
-api.add_routers(connections.router, flows.router)
+api.add_routers(connections.router, flows.router, data_objects.router, functions.router)

@@ -8,7 +8,7 @@ from connhub.accounts.models import User
 from connhub.connections.models import Connection
 
 from .. import policies
-from ..models import DataObject, Function, Integration, Step
+from ..models import App, Flow, Function, Integration
 from .observed import observed_over
 from .places import Place, Usage, Use, UsedFlow, UsingApp, first_look
 
@@ -62,8 +62,10 @@ class _Search:
         ):
             use = Use(name, kind, is_declared=True)
             if is_seen:
-                flows = self.places[place].flows
-                flows.setdefault(slug, UsedFlow(flow_name, slug)).steps.append(use)
+                here = self.places[place]
+                url = _page(Flow, here.integration, slug)
+                flow_here = here.flows.setdefault(slug, UsedFlow(flow_name, slug, url=url))
+                flow_here.steps.append(use)
             else:
                 self.elsewhere.append(use)
                 self.flows_elsewhere.add(flow)
@@ -72,8 +74,9 @@ class _Search:
         functions = _with_seen(self.connection.functions.order_by("name"), self.user)
         for place, name, is_seen in functions.values_list("integration", "name", "is_seen"):
             if is_seen:
-                use = Use(name, "function", is_declared=True)
-                self.places[place].functions[name] = use
+                here = self.places[place]
+                url = _page(Function, here.integration, name)
+                here.functions[name] = Use(name, "function", is_declared=True, url=url)
             else:
                 self.hidden["function"] += 1
 
@@ -97,13 +100,15 @@ class _Search:
     def apps(self) -> list[UsingApp]:
         objects = _with_seen(self.connection.data_objects.order_by("app__name", "name"), self.user)
         apps: dict[int, UsingApp] = {}
-        for app, app_name, name, is_seen in objects.values_list(
-            "app", "app__name", "name", "is_seen"
-        ):
+        for app, name, is_seen in objects.values_list("app", "name", "is_seen"):
             if is_seen:
-                apps.setdefault(app, UsingApp(app_name)).objects.append(name)
+                apps.setdefault(app, UsingApp()).objects.append(name)
             else:
                 self.hidden["data object"] += 1
+        ours = App.objects.filter(pk__in=apps).select_related("integration")
+        for app in _with_seen(ours, self.user):
+            apps[app.pk].name = app.name
+            apps[app.pk].url = app.get_absolute_url() if app.is_seen else ""
         return list(apps.values())
 
 
@@ -124,8 +129,12 @@ def _involved(connection: Connection) -> QuerySet[Integration]:
     return integrations.only("slug", "name", "kind", "project")
 
 
+def _page(kind: type[Flow | Function], integration: Integration | None, key: str) -> str:
+    return kind(**{kind.KEY: key, "integration": integration}).get_absolute_url()
+
+
 def _with_seen(things: QuerySet, user: User) -> QuerySet[Any]:
     """With `is_seen`: whether the person may see each, by the rule of its model."""
-    model: type[Integration | Step | Function | DataObject] = things.model
+    model: Any = things.model
     seen = model.objects.visible_to(user).filter(pk=OuterRef("pk"))
     return things.annotate(is_seen=Exists(seen))

@@ -74,7 +74,7 @@ class _Picture:
         elif flow.is_undeclared:
             node = Node(flow.name, "used, not declared", "warn")
         else:
-            node = Node(flow.name, "flow")
+            node = Node(flow.name, "flow", url=flow.url)
         return Branch(node, _few(flow.steps, self.most_steps, _use, "step", url))
 
 
@@ -99,7 +99,8 @@ def _use(use: Use) -> Branch:
         note = f"{use.kind} · never"
     else:
         note = " · ".join(filter(None, [use.kind, _when(use)]))
-    return Branch(Node(use.name or "No step named", note, _tone(use)), is_dashed=use.is_never)
+    node = Node(use.name or "No step named", note, _tone(use), url=use.url)
+    return Branch(node, is_dashed=use.is_never)
 
 
 def _when(use: Use) -> str:
@@ -115,4 +116,5 @@ def _tone(thing: Use | UsedFlow) -> str:
 
 
 def _app(app: UsingApp) -> Branch:
-    return Branch(Node(app.name, counted(len(app.objects), "external data object")))
+    note = counted(len(app.objects), "external data object")
+    return Branch(Node(app.name, note, url=app.url))

@@ -23,6 +23,7 @@ class Use:
     is_declared: bool = False
     is_undeclared: bool = False  # and ought to be
     observed: Observed = NOTHING
+    url: str = ""  # of the function's page
 
     @property
     def is_never(self) -> bool:
@@ -41,6 +42,7 @@ class UsedFlow:
     name: str
     slug: str = ""
     steps: list[Use] = field(default_factory=list)
+    url: str = ""
 
     @property
     def is_undeclared(self) -> bool:
@@ -156,9 +158,10 @@ def first_look(thing: Place | UsedFlow | Use) -> tuple[bool, str]:
 
 @dataclass(slots=True)
 class UsingApp:
-    """An app with its external data objects over the connection."""
+    """An app with its external data objects over the connection; `url` is its page, if one sees it."""
 
-    name: str
+    name: str = ""
+    url: str = ""
     objects: list[str] = field(default_factory=list)
 
 

@@ -17,10 +17,11 @@ from connhub.errors import Link, Refusal
 from connhub.sharing import transferring
 from connhub.sharing.admins import Admin
 
-from .. import flows, keys
-from ..models import Flow, IntegrationKey
+from .. import data_objects, declaring, flows, functions, keys
+from ..models import IntegrationKey
 from .rows import to_self
 
+STANDING_ALONE = {each.SORT.model: each.SORT for each in (flows, data_objects, functions)}
 NOT_THEIRS = "They don't administer it any more."
 NOBODY_ELSE = "Nobody else administers it. Transfer it first."
 NOT_YOURS = "You don't administer it. Share it to yourself first: its admins see that."
@@ -63,11 +64,14 @@ def transfer(things: Sequence[Any], *, person: User, to: Sequence[Admin], by: Us
 
 
 def hand_over(
-    things: Sequence[Flow], *, person: User, to: Sequence[User], by: User
+    things: Sequence[Any], *, person: User, to: Sequence[User], by: User
 ) -> list[Outcome]:
-    """Make one other person the owner of each. Raises: as `flows.hand_over` does."""
+    """Make one other person the owner of each. Raises: as `declaring.hand_over` does."""
+    if not things:
+        return []
     (owner,) = to
-    done = {each.pk for each in flows.hand_over(things, of=person, to=owner, by=by)}
+    sort = STANDING_ALONE[type(things[0])]
+    done = {each.pk for each in declaring.hand_over(sort, things, of=person, to=owner, by=by)}
     gone = "It doesn't stand alone any more, or isn't theirs."
     return [
         Outcome(each, each.pk in done, f"Transferred to {owner}." if each.pk in done else gone)

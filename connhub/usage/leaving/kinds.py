@@ -17,7 +17,7 @@ from connhub.paging import Order
 from connhub.sharing import roles
 from connhub.sharing.kinds import kinds as shared_kinds
 
-from ..models import Flow, Integration, IntegrationKey
+from ..models import App, Flow, Function, Integration, IntegrationKey
 
 MOST = 500
 KEY = re.compile(r"[0-9]{1,18}|[0-9a-f-]{36}")
@@ -78,8 +78,8 @@ def integrations(person: User) -> QuerySet[Integration]:
     return _administered(person, Integration.objects.select_related("project"))
 
 
-def flows(person: User) -> QuerySet[Flow]:
-    return Flow.objects.alone().filter(owner=person)
+def _standing_alone(model: Any) -> Callable[[User], QuerySet]:
+    return lambda person: model.objects.alone().filter(owner=person)
 
 
 def _administered(person: User, things: QuerySet) -> QuerySet:
@@ -155,8 +155,26 @@ KINDS = {
             "Standalone flows",
             ("flow of theirs that stands alone", "flows of theirs that stand alone"),
             "Flows that belong to no integration yet. Nobody else can change or attach them.",
-            flows,
+            _standing_alone(Flow),
             _BY_SLUG,
+            ("hand_over",),
+        ),
+        Kind(
+            "apps",
+            "Standalone apps",
+            ("app of theirs that stands alone", "apps of theirs that stand alone"),
+            "Apps that belong to no integration. Nobody else can change them.",
+            _standing_alone(App),
+            _BY_SLUG,
+            ("hand_over",),
+        ),
+        Kind(
+            "functions",
+            "Standalone functions",
+            ("function of theirs that stands alone", "functions of theirs that stand alone"),
+            "Functions that belong to no integration. Nobody else can change them.",
+            _standing_alone(Function),
+            Order("name", Lower("name"), "pk"),
             ("hand_over",),
         ),
         Kind(

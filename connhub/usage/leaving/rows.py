@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.db.models import Count, Max
@@ -16,8 +17,9 @@ from connhub.errors import Link
 from connhub.paging import Page, page
 from connhub.services.models import Service
 
-from ..models import Flow, Integration, IntegrationKey, Step
+from ..models import Flow, Integration, IntegrationKey
 from ..reach.drawing import counted
+from ..registration import USES
 from .kinds import Kind
 
 EVERYWHERE = "all environments"
@@ -88,16 +90,18 @@ def _integrations(found: list[Integration], person: User, viewer: User) -> list[
     ]
 
 
-def _flows(found: list[Flow], person: User, viewer: User) -> list[Row]:
-    of_each = Step.objects.filter(flow__in=found).order_by().values_list("flow")
-    steps = dict(of_each.annotate(Count("pk")))
+def _standing_alone(noun: str, found: list[Any], person: User, viewer: User) -> list[Row]:
+    kind = type(found[0]) if found else Flow
+    model, of = USES[kind]
+    of_each = model.objects.filter(**{f"{of}__in": found}).order_by().values_list(of)
+    uses_of = dict(of_each.annotate(Count("pk")))
     return [
         Row(
             str(each.pk),
             each.name,
             each.get_absolute_url(),
-            each.slug,
-            counted(steps.get(each.pk, 0), "step"),
+            each.key,
+            counted(uses_of.get(each.pk, 0), noun),
             each.saved_at,
         )
         for each in found
@@ -166,7 +170,9 @@ def _admin_tokens(found: list[AdminToken], person: User, viewer: User) -> list[R
 _of_kind: dict[str, Any] = {
     "services": _services,
     "integrations": _integrations,
-    "flows": _flows,
+    "flows": partial(_standing_alone, "step"),
+    "apps": partial(_standing_alone, "data object"),
+    "functions": partial(_standing_alone, "connection"),
     "connected": _connected,
     "sign_ins": _credentials,
     "keys": _keys,

@@ -13,7 +13,7 @@ from .exchanging import exchange
 from .leases import Leases
 
 # As long as a call waits for an answer; then its process counts alone.
-MOST_S = 2.0
+MOST_S = 5.0
 REST_S = 1.0
 TIDY_EVERY_S = 2.0
 log = logging.getLogger("connhub.usage.rates")
@@ -41,7 +41,7 @@ class Asking:
         self._rests_until = 0.0
 
     async def take(self, leases: Leases, who: Hashable) -> None:
-        """Count a call, waiting up to 2 s for leave. Raises: RateLimited."""
+        """Count a call, waiting up to 5 s for leave. Raises: RateLimited."""
         while (lease := leases.take(who, monotonic())) is None:
             if not await self._answered(leases, who):
                 leases.take_alone(who)

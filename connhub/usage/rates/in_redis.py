@@ -9,7 +9,7 @@ from django.conf import settings
 
 from .counting import Answer, Ask, CountAway, Counter
 
-MOST_S = 1.0
+MOST_S = 4.0
 
 
 def exchange(asks: Sequence[Ask]) -> list[Answer]:

@@ -141,7 +141,7 @@ def paths_of(integration: Integration, registration: Registration | None) -> Seq
     if getattr(integration, "is_of_project", False):
         found.append(Path("Available to its project", May.USE))
     if not found:
-        found.append(Path("Not registered, a saved flow or function still uses it", May.USE))
+        found.append(Path("Not registered, a saved flow, app or function still uses it", May.USE))
     return found
 
 

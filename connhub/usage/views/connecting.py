@@ -1,7 +1,9 @@
 from django.shortcuts import get_object_or_404, render
+from django.utils.text import get_text_list
 from django.views.decorators.http import require_http_methods, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from connhub.accounts.permissions import may
 from connhub.connections.models import Connection
 from connhub.htmx import changed, wants_fragment
 from connhub.paging import page
@@ -11,6 +13,7 @@ from connhub.sharing import roles
 from .. import registration
 from ..forms import RegisterForm
 from ..projects import BY_LINK_NAME
+from ..reach.drawing import counted
 from .looking_up import administered, visible
 
 
@@ -23,6 +26,7 @@ def connections(request, slug):
         "integration": integration,
         "page": page(registration.for_listing(integration, own), BY_LINK_NAME, request.GET),
         "may_register": registration.may_register(request.user, integration),
+        "may_edit": may(request.user, "integration.edit", integration),
         "may_share_to_self": sharing.may_share_to_self(request.user, integration),
         "is_shared_to_self": roles.is_shared_to_self(request.user, integration),
     }
@@ -40,20 +44,19 @@ def register(request, slug):
     form = RegisterForm(typed, integration=integration, by=request.user)
     is_final = request.method == "POST" and "search" not in request.POST
     if is_final and form.is_valid():
-        chosen = form.cleaned_data["connections"]
+        chosen, gained = form.cleaned_data["connections"], form.gains
         added = registration.register(integration, chosen, by=request.user)
         said = (
-            f"Registered {', '.join(map(str, added))}."
+            f"Registered {', '.join(map(str, added))}: {gained.said}."
             if added
             else "Nothing was left to register."
         )
         return changed(request, "registration", then=integration, message=said)
-    context = {
-        "integration": integration, "form": form, "show_errors": is_final,
-        "members": integration.memberships.count(),
-    }  # fmt: skip
-    searches = request.GET and wants_fragment(request)
-    template = "usage/_choices.html" if searches else "usage/register.html"
+    context = {"integration": integration, "form": form, "show_errors": is_final}
+    template = "usage/register.html"
+    if request.GET and wants_fragment(request):
+        ticks = request.htmx.target == "gains"
+        template = "usage/_gains.html" if ticks else "usage/_choices.html"
     return render(request, template, context)
 
 
@@ -68,6 +71,11 @@ def deregister(request, slug, link_name):
         registration.deregister(integration, connection, by=request.user)
         said = f"{connection} is no longer registered here."
         return changed(request, "registration", then=integration, message=said)
-    flows = integration.flows.filter(steps__connection=connection).distinct().count()
-    context = {"integration": integration, "connection": connection, "flows": flows}
+    using = registration.users_in(integration, connection)
+    context = {
+        "integration": integration,
+        "connection": connection,
+        "using": get_text_list([counted(n, noun) for noun, n in using.items()], "and"),
+        "several": sum(using.values()) > 1,
+    }
     return render(request, "usage/deregister.html", context)

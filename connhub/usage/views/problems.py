@@ -6,6 +6,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from .. import reasons
+from ..api.admin.api import api as admin_api
 from ..api.docs import refused_with
 from ..api.runtime import api
 
@@ -21,8 +22,10 @@ def problems(request):
 @require_safe
 def problem(request, code):
     """What one means, what to do, and which calls answer with it."""
+    documents = [each.get_openapi_schema() for each in (api, admin_api)]
+    calls = [call for document in documents for call in refused_with(code, document)]
     reason = reasons.BY_CODE.get(code)
-    if reason is None:
+    if reason is None and not calls:
         raise Http404
-    calls = refused_with(code, api.get_openapi_schema())
+    reason = reason or reasons.in_short(code)
     return render(request, "usage/problem.html", {"reason": reason, "calls": calls})

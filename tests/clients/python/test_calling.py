@@ -351,6 +351,18 @@ def test_flow_is_declared(reach, hub, integration):
     assert [(step.name, step.kind) for step in saved.steps.all()] == [("Orders", "export")]
 
 
+def test_data_object_and_function_are_declared(reach, hub, integration):
+    reach()
+
+    made = hub.declare_data_object("desk", "Orders & more", connection="crm", app_name="Desk")
+    function = hub.declare_function("sync", connections=["crm"])
+
+    assert (made.app, made.app_name, made.name) == ("desk", "Desk", "Orders & more")
+    assert (function.name, function.connections, function.registered) == ("sync", ["crm"], [])
+    assert integration.apps.get().data_objects.get().name == "Orders & more"
+    assert integration.functions.get().name == "sync"
+
+
 # --- The key ----------------------------------------------------------------------------------------
 
 

@@ -9,8 +9,8 @@ import pytest
 from connhub.connections.calling import refusals
 from connhub.errors import Refusal
 from connhub.usage import problems, refusing
-from connhub.usage.flows import NotOfTheApp
 from connhub.usage.reasons import BY_CODE, mend_url
+from connhub.usage.selecting import NotOfTheApp
 from connhub_client import ConnHub, errors
 
 URL, KEY = "https://connhub.example", "chk_" + "k" * 43

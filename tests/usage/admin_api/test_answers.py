@@ -164,3 +164,11 @@ def test_every_method_is_answered(call, connection, method):
     assert response.status_code == {"head": 200, "options": 204, "put": 405}[method]
     if method != "head":
         assert response["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH"
+
+
+@pytest.mark.parametrize("code", ["forbidden", "read-only-token", "still-in-use", "unauthorized"])
+def test_what_a_problem_is_called_leads_to_a_page_about_it(client, db, code):
+    page = client.get(f"/api/v1/problems/{code}")
+
+    assert page.status_code == 200
+    assert "DELETE /api/v1/admin/connections/{link_name}" in page.text

@@ -69,11 +69,12 @@ WITHOUT = {
 }
 # Whatever is below these is about something else: people, services, integrations and flows.
 ELSEWHERE = ("accounts:", "admin:", "api-1:", "admin-api:", "audit:", "services:", "flows:",
-             "service_share:", "integration_share:", "home")  # fmt: skip
+             "apps:", "functions:", "projects:", "service_share:", "integration_share:", "home")  # fmt: skip
 OF_INTEGRATIONS = {
-    "usage:create", "usage:new_flow", "usage:attach_flow", "usage:edit_flow", "usage:detach_flow",
-    "usage:delete_flow", "usage:add_member", "usage:remove_member", "usage:issue_key",
-    "usage:rotate_key", "usage:revoke_key",
+    "usage:create", "usage:edit", "usage:delete", "usage:attach_flow", "usage:detach_flow",
+    *(f"usage:{act}_{noun}" for act in ("new", "edit", "delete") for noun in ("flow", "app", "function")),
+    "usage:add_member", "usage:remove_member", "usage:issue_key", "usage:rotate_key",
+    "usage:revoke_key",
 }  # fmt: skip
 
 

@@ -4,7 +4,13 @@ from . import errors
 from .aio import AsyncConnection, AsyncConnHub
 from .client import Connection, ConnHub
 from .credentials import Credentials
-from .documents import ConnectionInfo, DeclaredFlow, Step
+from .documents import (
+    ConnectionInfo,
+    DeclaredDataObject,
+    DeclaredFlow,
+    DeclaredFunction,
+    Step,
+)
 from .errors import (
     AuthorizeAsUser,
     ConnectionRevoked,
@@ -28,7 +34,9 @@ __all__ = [
     "ConnectionInfo",
     "ConnectionRevoked",
     "Credentials",
+    "DeclaredDataObject",
     "DeclaredFlow",
+    "DeclaredFunction",
     "NotRegistered",
     "Problem",
     "RateLimited",

@@ -9,7 +9,13 @@ import httpx2
 
 from .core import PAGE_SIZE, TIMEOUT, Hub, Key, Options, Target, Timeout
 from .credentials import Credentials
-from .documents import ConnectionInfo, DeclaredFlow, Step
+from .documents import (
+    ConnectionInfo,
+    DeclaredDataObject,
+    DeclaredFlow,
+    DeclaredFunction,
+    Step,
+)
 from .exchange import Close, Pause, Read, Result, Send, Steps, Taken, reaching_connhub
 
 
@@ -42,6 +48,16 @@ class AsyncConnHub(Hub[asyncio.Lock, "AsyncConnection"]):
     async def declare_flow(self, slug: str, *, name: str, steps: Iterable[Step]) -> DeclaredFlow:
         """Say which connections a flow's steps use; saying the same again changes nothing."""
         return await self._run(self._declaring(slug, name, steps))
+
+    async def declare_data_object(
+        self, app: str, name: str, *, connection: str, app_name: str | None = None
+    ) -> DeclaredDataObject:
+        """Say which connection an external data object of an app is read over."""
+        return await self._run(self._declaring_data_object(app, name, connection, app_name))
+
+    async def declare_function(self, name: str, *, connections: Iterable[str]) -> DeclaredFunction:
+        """Say which connections a function uses."""
+        return await self._run(self._declaring_function(name, connections))
 
     async def aclose(self) -> None:
         await self._http.aclose()

@@ -10,7 +10,13 @@ import httpx2
 
 from .core import PAGE_SIZE, TIMEOUT, Hub, Key, Options, Target, Timeout
 from .credentials import Credentials
-from .documents import ConnectionInfo, DeclaredFlow, Step
+from .documents import (
+    ConnectionInfo,
+    DeclaredDataObject,
+    DeclaredFlow,
+    DeclaredFunction,
+    Step,
+)
 from .exchange import Close, Pause, Read, Result, Send, Steps, Taken, reaching_connhub
 
 
@@ -47,6 +53,16 @@ class ConnHub(Hub[threading.Lock, "Connection"]):
     def declare_flow(self, slug: str, *, name: str, steps: Iterable[Step]) -> DeclaredFlow:
         """Say which connections a flow's steps use; saying the same again changes nothing."""
         return self._run(self._declaring(slug, name, steps))
+
+    def declare_data_object(
+        self, app: str, name: str, *, connection: str, app_name: str | None = None
+    ) -> DeclaredDataObject:
+        """Say which connection an external data object of an app is read over."""
+        return self._run(self._declaring_data_object(app, name, connection, app_name))
+
+    def declare_function(self, name: str, *, connections: Iterable[str]) -> DeclaredFunction:
+        """Say which connections a function uses."""
+        return self._run(self._declaring_function(name, connections))
 
     def close(self) -> None:
         self._http.close()

@@ -5,17 +5,26 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypedDict, TypeVar, Unpack
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx2
 
 from .credentials import Cache, Credentials, Lock
-from .documents import DeclaredFlow, Page, Step, declaration, read
+from .documents import (
+    DeclaredDataObject,
+    DeclaredFlow,
+    DeclaredFunction,
+    Page,
+    Step,
+    declaration,
+    read,
+)
 from .exchange import Steps, exchange
 
 KEY = re.compile(r"chk_[A-Za-z0-9_-]{43}")
 LINK_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
-FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")
+FLOW = re.compile(r"[A-Za-z0-9_-]{1,60}")  # and what apps and functions are named by
+DATA_OBJECT = re.compile(r"(?!\.{1,2}$)[^/\x00-\x1f\x7f]{1,80}")
 # ConnHub gives a service a minute, and may have a token to renew before.
 TIMEOUT = httpx2.Timeout(90, connect=10)
 PAGE_SIZE = 200
@@ -116,6 +125,21 @@ class Hub(Generic[Lock, Opened]):
         path = f"/flows/{_matching(FLOW, slug)}"
         request = self._request("PUT", path, {"json": declaration(name, steps)})
         return read((yield from self._exchange(request)), DeclaredFlow.of)
+
+    def _declaring_data_object(
+        self, app: str, name: str, connection: str, app_name: str | None
+    ) -> Steps[DeclaredDataObject]:
+        path = (
+            f"/data-objects/{_matching(FLOW, app)}/{quote(_matching(DATA_OBJECT, name), safe='')}"
+        )
+        body = {"connection": connection, "app_name": app_name}
+        request = self._request("PUT", path, {"json": body})
+        return read((yield from self._exchange(request)), DeclaredDataObject.of)
+
+    def _declaring_function(self, name: str, connections: Iterable[str]) -> Steps[DeclaredFunction]:
+        path = f"/functions/{_matching(FLOW, name)}"
+        request = self._request("PUT", path, {"json": {"connections": list(connections)}})
+        return read((yield from self._exchange(request)), DeclaredFunction.of)
 
 
 class Target(ABC, Generic[Answer]):

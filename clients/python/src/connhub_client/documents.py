@@ -67,6 +67,36 @@ class DeclaredFlow:
         return cls(**_known(cls, document))
 
 
+@dataclass(frozen=True, slots=True)
+class DeclaredDataObject:
+    """An external data object as ConnHub has it now; see `DeclaredFlow`."""
+
+    app: str
+    app_name: str
+    name: str
+    connection: str
+    registered: list[str]
+    reminder: str | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**_known(cls, document))
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredFunction:
+    """A function as ConnHub has it now; see `DeclaredFlow`."""
+
+    name: str
+    connections: list[str]
+    registered: list[str]
+    reminder: str | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Self:
+        return cls(**_known(cls, document))
+
+
 def declaration(name: str, steps: Iterable[Step]) -> dict[str, Any]:
     """The body that declares a flow."""
     return {"name": name, "steps": [asdict(step) for step in steps]}

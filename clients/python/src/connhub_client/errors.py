@@ -79,6 +79,30 @@ class NoSuchFlow(Problem):
     code = "no-such-flow"
 
 
+class AppSlugTaken(Problem):
+    """The slug belongs to an app of another integration."""
+
+    code = "app-slug-taken"
+
+
+class NoSuchDataObject(Problem):
+    """No app of the key's integration has a data object of the name."""
+
+    code = "no-such-data-object"
+
+
+class TooManyDataObjects(Problem):
+    """The app has as many data objects as an app can have."""
+
+    code = "too-many-data-objects"
+
+
+class NoSuchFunction(Problem):
+    """The key's integration has no function of the name."""
+
+    code = "no-such-function"
+
+
 class PreconditionFailed(Problem):
     """The flow is not in the state that the call was meant for."""
 

@@ -20,10 +20,12 @@ from connhub.connections.models import Connection, Status
 from connhub.connections.rotation_forms import GraceForm, NextValueForm
 from connhub.connections.views.changing import administered, environment_of, sign_change
 
+from ..openapi import may_refuse
 from . import answers
 from .bodies import Body, OwnIn, SecretsIn, fields_of, named
 from .looking import answer
 from .making import IfMatch, page_to_authorize, seen_by
+from .refusals import PreconditionFailed
 from .router import router
 from .tokens import Call
 from .typed import query_of, require_valid, shown_by
@@ -52,6 +54,7 @@ def _secret(field: str) -> str:
     "/connections/{slug:link_name}/reconnect",
     response={200: answers.ConnectionOut, 202: answers.ConnectionOut},
     summary="Give new credentials",
+    **may_refuse(PreconditionFailed),
 )
 def reconnect_connection(
     request: Call,
@@ -92,6 +95,7 @@ def reconnect_connection(
     "/connections/{slug:link_name}/environments/{slug:slug}",
     response={200: answers.ConnectionOut, 202: answers.ConnectionOut},
     summary="Give one environment its own",
+    **may_refuse(PreconditionFailed),
 )
 def set_environment(
     request: Call,

@@ -24,6 +24,7 @@ from connhub.connections.models import Connection
 from connhub.connections.views.changing import administered, authorize_url, sign_change
 from connhub.services.models import AuthMethod, Service
 
+from ..openapi import may_refuse
 from . import answers
 from .bodies import Body, ChangeIn, NewIn, fields_of, named
 from .looking import answer
@@ -159,6 +160,7 @@ def page_to_authorize(
     "/connections/{slug:link_name}",
     response={200: answers.ConnectionOut, 202: answers.ConnectionOut},
     summary="Change a connection",
+    **may_refuse(PreconditionFailed),
 )
 def change_connection(
     request: Call, response: HttpResponse, link_name: str, body: ChangeIn, if_match: IfMatch = None

@@ -16,9 +16,8 @@ from connhub.paging import page
 from ... import audience, registration, replacing
 from ...availability import audience_of, narrow
 from ...forms import AvailabilityForm, RegisterForm, ReplaceForm
+from ...models import Integration
 from ...projects import BY_LINK_NAME
-from ...views.looking_up import administered as integration_of
-from ...views.looking_up import visible
 from . import answers, bodies
 from .pages import Cursor, Limit, link
 from .router import router
@@ -28,6 +27,18 @@ from .typed import query_of, require_valid
 IN = "/integrations/{slug:slug}/connections"
 AVAILABILITY = "/connections/{slug:link_name}/availability"
 REPLACEMENT = "/connections/{slug:link_name}/replacement"
+
+
+def _visible(request: Call, slug: str) -> Integration:
+    return get_object_or_404(Integration.objects.visible_to(request.user), slug=slug)
+
+
+def _open(request: Call, slug: str) -> Integration:
+    """The integration, for somebody who may change by hand what is registered there."""
+    integration = _visible(request, slug)
+    require(request.user, "integration.register", integration)
+    registration.require_by_hand(integration)
+    return integration
 
 
 class UsableOut(Schema):
@@ -55,7 +66,7 @@ def list_usable(
     limit: Limit = 50,
 ):
     """By name: registered there, available to its project, or still used."""
-    integration = visible(request, slug)
+    integration = _visible(request, slug)
     own = Connection.objects.visible_to(request.user)
     rows = registration.for_listing(integration, own)
     found = page(rows, BY_LINK_NAME, {"before": before, "after": after}, limit)
@@ -85,8 +96,7 @@ class RegisteredOut(Schema):
 )
 def register_connection(request: Call, slug: str, link_name: str):
     """Its flows may use it then, and its members see the exports and imports over it."""
-    integration = integration_of(request, slug, to="register")
-    registration.require_by_hand(integration)
+    integration = _open(request, slug)
     if integration.connections.filter(link_name=link_name, deleted_at=None).exists():
         return Answer(HTTPStatus.OK, {"registered": False})
     form = RegisterForm(
@@ -100,7 +110,7 @@ def register_connection(request: Call, slug: str, link_name: str):
 @router.delete(f"{IN}/{{slug:link_name}}", response={204: None}, summary="Deregister a connection")
 def deregister_connection(request: Call, slug: str, link_name: str):
     """Saved flows go on using it; new ones can't select it."""
-    integration = integration_of(request, slug, to="register")
+    integration = _open(request, slug)
     registered = integration.connections.filter(deleted_at=None)
     connection = get_object_or_404(registered, link_name=link_name)
     registration.deregister(integration, connection, by=request.user)
