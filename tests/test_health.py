@@ -5,7 +5,9 @@ import logging
 
 import pytest
 from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.urls import reverse
+from huey.contrib.djhuey import HUEY
 
 from connhub.audit.context import Context, current
 from connhub.logs import JsonFormatter, redact
@@ -23,13 +25,13 @@ def test_a_living_process_says_so_without_asking_the_database(client):
 
 
 @pytest.mark.django_db
-def test_it_is_ready_when_the_database_answers_and_the_keys_fit(client):
+def test_it_is_ready_when_all_that_it_needs_is_there(client):
     check_keys()
 
     response = client.get(READYZ)
 
     assert response.status_code == 200
-    assert response.json() == {"ready": True, "database": True, "keys": True}
+    assert response.json() == answer(ready=True)
 
 
 @pytest.mark.django_db
@@ -40,7 +42,7 @@ def test_with_other_keys_it_is_not_ready(client, settings):
     response = client.get(READYZ)
 
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "database": True, "keys": False}
+    assert response.json() == answer(keys=False)
 
 
 @pytest.mark.django_db
@@ -54,7 +56,64 @@ def test_without_its_database_it_is_not_ready_and_says_so(client, monkeypatch):
     response = client.get(READYZ)
 
     assert response.status_code == 503
-    assert response.json() == {"ready": False, "database": False, "keys": False}
+    assert response.json() == answer(database=False, migrations=False, keys=False)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_database_that_only_reads_it_is_not_ready(client):
+    """As a PostgreSQL that stands by for another, or a disk that nothing can be written to."""
+    check_keys()
+
+    with connection.execute_wrapper(refuse_writes):
+        response = client.get(READYZ)
+
+    assert response.status_code == 503
+    assert response.json() == answer(database=False)
+
+
+def refuse_writes(execute, sql, *rest):
+    if not sql.lstrip().startswith(("SELECT", "PRAGMA")):
+        raise OperationalError("attempt to write a readonly database")
+    return execute(sql, *rest)
+
+
+@pytest.mark.django_db
+def test_before_its_migrations_it_is_not_ready(client):
+    check_keys()
+    MigrationRecorder(connection).Migration.objects.filter(app="usage").delete()
+
+    response = client.get(READYZ)
+
+    assert response.status_code == 503
+    assert response.json() == answer(migrations=False)
+
+
+@pytest.mark.django_db
+def test_migrations_of_a_newer_version_do_no_harm(client):
+    check_keys()
+    MigrationRecorder(connection).record_applied("usage", "9999_far_ahead")
+
+    assert client.get(READYZ).status_code == 200
+
+
+@pytest.mark.django_db
+def test_without_its_queue_it_is_not_ready(client, monkeypatch):
+    check_keys()
+
+    def away():
+        raise ConnectionError
+
+    monkeypatch.setattr(HUEY.storage, "queue_size", away)
+    response = client.get(READYZ)
+
+    assert response.status_code == 503
+    assert response.json() == answer(queue=False)
+
+
+def answer(*, ready=False, **failing):
+    """What it answers where all is well but these."""
+    parts = dict.fromkeys(["database", "migrations", "keys", "queue"], True)
+    return {"ready": ready} | parts | failing
 
 
 @pytest.mark.django_db

@@ -16,7 +16,7 @@ FURNITURE = {
 }  # fmt: skip
 # Stands above the rooms and puts them together: no room may know of it.
 ROOF = {
-    "asgi", "bootstrap", "configuration", "demo", "health", "management", "protocol", "settings", "supervise", "urls",
+    "asgi", "backups", "bootstrap", "configuration", "demo", "health", "management", "protocol", "settings", "supervise", "urls",
 }  # fmt: skip
 MAY_BESIDES = {"logs": {"audit.context"}}
 
@@ -42,6 +42,7 @@ MAY_REACH = {
         "redis",
     },  # of egress
     "connhub.usage.revision": {"psycopg", "create_connection"},  # ConnHub's own database
+    "connhub.backups.sqlite": {"create_connection"},  # a file
     "connhub.usage.rates.in_redis": {"redis"},  # ConnHub's own Redis
     "connhub.supervise": {"socket", "create_connection"},  # its own port
     "connhub.demo": {"http.server"},  # the provider beside a copy full of sample data

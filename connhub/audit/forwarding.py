@@ -138,6 +138,11 @@ def _held(name: str) -> Iterator[tuple[int, Callable[[int], bool]]]:
         mine.update(held_until=timezone.now())
 
 
+def release_positions() -> None:
+    """Nobody is at any sink: whoever was is gone for good."""
+    Position.objects.update(held_until=timezone.now())
+
+
 class HeadNotInChain(Exception):
     """The head in the file is not in the chain any more: its end was cut off, or changed."""
 

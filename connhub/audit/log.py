@@ -98,7 +98,7 @@ def record_each(
     record_all((Entry(action, *thing) for thing in things), by=by, change=change)
 
 
-def record_all(entries: Iterable[Entry], *, by: models.Model, change: bool = True) -> None:
+def record_all(entries: Iterable[Entry], *, by: models.Model | None, change: bool = True) -> None:
     """Append these events in this order, in three queries however many; none, if there are none.
 
     Raises: AuditUnavailable, as `record` does.

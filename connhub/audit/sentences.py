@@ -3,6 +3,8 @@
 SENTENCES = {
     "account.set_up": "set ConnHub up",
     "account.setup_refused": "refused a setup code",
+    "account.backed_up": "wrote a backup",
+    "account.restored": "was restored from a backup",
     "person.signed_in": "signed in",
     "person.signed_out": "signed out",
     "person.sign_in_failed": "refused a sign-in to {}",
@@ -202,7 +204,7 @@ OUTCOMES = {"ok": "Done", "failed": "Failed", "denied": "Denied"}
 # Facts worth reading in the sentence, in this order.
 TOLD = (
     "environment", "user", "account", "member", "integration", "to", "with", "from", "was", "host",
-    "why", "link_name", "code", "path", "status", "filters", "format",
+    "why", "link_name", "code", "path", "status", "filters", "format", "file", "made_at",
 )  # fmt: skip
 NAMED = ("from", "whom", "method")  # where a sentence has a place for them
 ENDINGS = {"failed": ", which failed", "denied": ", which was denied"}

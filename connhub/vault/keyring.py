@@ -288,11 +288,23 @@ def digest(token: str) -> str:
 
 def audit_mac(message: bytes, key_id: bytes | None = None) -> tuple[bytes, bytes]:
     """The id of the key used and the HMAC-SHA256 of the message, for the audit chain."""
+    key = _key(key_id)
+    return key.id, hmac.digest(key.audit, message, "sha256")
+
+
+def backup_mac(message: bytes, key_id: bytes | None = None) -> tuple[bytes, bytes]:
+    """The id of the key used and the HMAC-SHA256 of the message, for backups."""
+    key = _key(key_id)
+    return key.id, hmac.digest(subkey(key.audit, "backups"), message, "sha256")
+
+
+def _key(key_id: bytes | None) -> Key:
+    """The key of that id, or the primary. Raises: KeyMissing."""
     current = ring()
     key = current.primary if key_id is None else current.keys.get(key_id)
     if key is None:
         raise KeyMissing
-    return key.id, hmac.digest(key.audit, message, "sha256")
+    return key
 
 
 def readable_by_others(path: str) -> bool:
