@@ -192,9 +192,13 @@ def resealed() -> int:
     return sum(KeyRotation.objects.values_list("resealed", flat=True))
 
 
+def left() -> int:
+    return sum(rotation.named_by(OLD[:8]).values())
+
+
 def kill_in_the_middle(process: subprocess.Popen, when: int) -> int:
-    """Kill it as soon as so many are sealed anew; 1, or 0 if it had ended by itself."""
-    while resealed() < when and process.poll() is None:
+    """Kill it once no more than so many are left; 1, or 0 if it had ended by itself."""
+    while left() > when and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     process.communicate()
@@ -207,7 +211,7 @@ def test_no_read_fails_and_nothing_is_left_behind_or_lost(world, file, capsys):
         kills = 0
         for nth in range(KILLS):
             process = rotating(file, *(["--new"] if nth == 0 else []))
-            kills += kill_in_the_middle(process, MANY * (nth + 1) // (KILLS + 2))
+            kills += kill_in_the_middle(process, MANY * (KILLS + 1 - nth) // (KILLS + 2))
         last = time.monotonic()
         before_last = resealed()
         end = rotating(file)
