@@ -29,6 +29,8 @@ def read(name: str, cast: str = "str", default=environ.Env.NOTSET, must: str = "
         stop(name, must or "is not set. Run `make run` once, or see .env.example.")
     except OSError as error:
         stop(f"{name}_FILE", f"can't be read ({error.strerror}).")
+    except UnicodeDecodeError:
+        stop(f"{name}_FILE", "is not text.")
     except (ValueError, KeyError, UserWarning):
         stop(name, must or "must be a whole number.")
     return value.strip() if isinstance(value, str) else value

@@ -6,7 +6,6 @@ from datetime import timedelta
 from math import inf
 
 from django.db import transaction
-from django.db.models import F
 from django.dispatch import Signal
 from django.utils import timezone
 
@@ -50,9 +49,8 @@ def work(run: KeyRotation, *, for_s: float = inf, tell: Callable[[], None] = lam
     until = time.monotonic() + for_s
     for _ in range(MOST_PASSES):
         unreadable: list[Unreadable] = []
-        for batch in _in_no_hurry(rotation.one_pass()):
+        for batch in _in_no_hurry(rotation.one_pass(run)):
             unreadable += batch.unreadable
-            _note(run, batch)
             tell()
             if batch.resealed and time.monotonic() > until:
                 counting.flush()
@@ -71,12 +69,6 @@ def _in_no_hurry(batches: Iterable[Batch]) -> Iterator[Batch]:
         yield batch
         time.sleep(min(took, REST_S))
         began = time.monotonic()
-
-
-def _note(run: KeyRotation, batch: Batch) -> None:
-    KeyRotation.objects.filter(pk=run.pk).update(
-        resealed=F("resealed") + batch.resealed, heard_of_at=timezone.now()
-    )
 
 
 def _end(run: KeyRotation, unreadable: list[Unreadable]) -> None:

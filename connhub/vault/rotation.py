@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 from django.apps import apps
 from django.db import models, transaction
-from django.db.models import Count
+from django.db.models import Count, F
 from django.db.models.functions import Substr
+from django.utils import timezone
 
 from . import keyring
 from .fields import Sealed, SealedField
 from .keyring import HEADER_BYTES, PREFIX, CantOpen
-from .models import KeyCheck
+from .models import KeyCheck, KeyRotation
 
 BATCH = 100
 
@@ -103,8 +104,8 @@ def named_by(key_id: str) -> dict[Kind, int]:
     return {kind: count for kind, count in counts.items() if count}
 
 
-def one_pass() -> Iterator[Batch]:
-    """Go once over all that is left, a hundred rows in a transaction.
+def one_pass(run: KeyRotation) -> Iterator[Batch]:
+    """Go once over all that is left, a hundred rows in a transaction, and note in `run` how far.
 
     Rows that somebody holds locked are left for the next pass; nobody ever waits for more than one
     transaction.
@@ -112,14 +113,14 @@ def one_pass() -> Iterator[Batch]:
     for kind in kinds():
         after, batch = None, Batch(0, [])
         while True:
-            after, batch = _reseal(kind, after)
+            after, batch = _reseal(kind, after, run)
             if after is None:
                 break
             yield batch
 
 
 @transaction.atomic
-def _reseal(kind: Kind, after: object) -> tuple[object, Batch]:
+def _reseal(kind: Kind, after: object, run: KeyRotation) -> tuple[object, Batch]:
     """Seal the rows after this one anew; the last of them, or None if there was none."""
     left = kind.left() if after is None else kind.left().filter(pk__gt=after)
     # Never waiting while it holds locks itself, it can't be part of a deadlock.
@@ -134,6 +135,10 @@ def _reseal(kind: Kind, after: object) -> tuple[object, Batch]:
             resealed += _replace(kind, row, kind.of(row).sealed_anew())
         except CantOpen:
             unreadable.append((kind, row))
+    if rows:
+        KeyRotation.objects.filter(pk=run.pk).update(
+            resealed=F("resealed") + resealed, heard_of_at=timezone.now()
+        )
     return rows[-1].pk if rows else None, Batch(resealed, unreadable)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import connection as database
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from connhub.connections.models import Credential
 from connhub.services.models import OAuthApp
 from connhub.vault import counting, keyring, rotation
 from connhub.vault.keyring import KeyMissing, Tampered, generate_entry
-from connhub.vault.models import KeyCheck
+from connhub.vault.models import KeyCheck, KeyRotation
 from tests.factories import AuthMethodFactory, ServiceFactory, connect
 
 OLD, NEW = generate_entry(), generate_entry()
@@ -44,7 +45,11 @@ def three(db, ring, ada):
 
 
 def rotate():
-    return list(rotation.one_pass())
+    run = KeyRotation.objects.create(total=rotation.count_left(), heard_of_at=timezone.now())
+    batches = list(rotation.one_pass(run))
+    run.refresh_from_db()
+    assert run.resealed == sum(batch.resealed for batch in batches)
+    return batches
 
 
 def secrets():
