@@ -73,6 +73,7 @@ def test_another_process_follows(file):
         ),
         (b"\xff\xfe", "can't be read."),
     ],
+    ids=["empty", "nonsense", "others", "another-under-the-id", "no-text"],
 )
 def test_a_file_that_would_not_do_is_told_once_and_not_used(file, caplog, content, why):
     primary()
