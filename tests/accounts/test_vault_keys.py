@@ -240,6 +240,7 @@ def test_a_key_that_something_names_is_not_retired(connections, file):
         ("ffffffff", "The key ring holds no key of that id that could be retired."),
         ("nonsense", "The key ring holds no key of that id that could be retired."),
     ],
+    ids=["primary", "unknown", "nonsense"],
 )
 def test_what_cannot_be_retired_is_said(file, key_id, why):
     before = file.read_text()
