@@ -59,15 +59,23 @@ def heading(context) -> SafeString:
 
 @register.simple_tag
 def action(
-    url_name: str, target, label: str, *, icon: str = "", style: str = "link", popup: bool = True
+    url_name: str,
+    target,
+    label: str,
+    *,
+    icon: str = "",
+    style: str = "link",
+    popup: bool = True,
+    **query: str,
 ) -> SafeString:
     """A link to what can be done with `target`, opened in the pop-up where there is JavaScript.
 
     `target` is named in the URL by its `url_key` (one value or several), else its pk; None = not at
-    all. `style`: link, btn, primary, danger, iconbtn, item or item-danger (in a menu).
+    all. `style`: link, btn, primary, danger, iconbtn, item or item-danger (in a menu). `query` is
+    what the form is filled in with.
     """
     # Written here and not in a template: a listing has hundreds of them.
-    url = reverse(url_name, args=_url_args(target))
+    url = reverse(url_name, args=_url_args(target), query=query or None)
     picture = _icon(icon) if icon else ""
     into_popup = format_html(POPUP, url) if popup else ""
     if style == "iconbtn":

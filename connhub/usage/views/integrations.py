@@ -31,7 +31,8 @@ def integrations(request):
 def create(request):
     require(request.user, "integration.create")
 
-    form = IntegrationForm(request.POST or None, by=request.user)
+    initial = {"project": request.GET.get("project")}
+    form = IntegrationForm(request.POST or None, initial=initial, by=request.user)
     if not form.is_valid():
         return render(request, "usage/create.html", {"form": form})
     integration = projects.create(
