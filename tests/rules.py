@@ -67,7 +67,12 @@ class Integration(Administered):
     project: str = ""
     members: set[str] = field(default_factory=set)
     registered: set[str] = field(default_factory=set)
+    functions: dict[str, str] = field(default_factory=dict)  # the connection that each uses
     is_app: bool = False
+
+    def has(self, link_name: str) -> bool:
+        """Whether it is registered here, or used."""
+        return link_name in self.registered or link_name in self.functions.values()
 
 
 @dataclass
@@ -210,7 +215,8 @@ class Rules:
 
     def delete(self, who: str, link_name: str) -> None:
         thing = self._own(who, link_name)
-        if thing.in_use:
+        used = any(link_name in each.functions.values() for each in self.integrations.values())
+        if thing.in_use or used:
             raise REFUSED
         thing.deleted, thing.secret = True, False
 
@@ -457,12 +463,58 @@ class Rules:
         losing = [
             slug
             for slug, each in self.integrations.items()
-            if link_name in each.registered and not self.may_be_in(thing, slug)
+            if each.has(link_name) and not self.may_be_in(thing, slug)
         ]
         if losing and not is_confirmed:
             thing.available = before
             raise REFUSED
         self._open(link_name, thing, to, place)
+
+    def save_function(self, who: str, slug: str, name: str, link_name: str) -> None:
+        into = self._seen_integration(who, slug)
+        is_admin = who in self.admins_of(into)
+        if not is_admin and who not in into.members:
+            raise DENIED
+        if into.functions.get(name) == link_name:
+            return
+        thing = self.connections.get(link_name)
+        if thing is None or thing.deleted or not self.may_be_in(thing, slug):
+            raise REFUSED
+        is_here = link_name in into.registered or thing.available == ("project", into.project)
+        registers = is_admin and not into.is_app
+        if not is_here and not (registers and self.may_use(who, link_name)):
+            raise REFUSED
+        into.functions[name] = link_name
+        if registers:
+            into.registered.add(link_name)
+
+    def delete_function(self, who: str, slug: str, name: str) -> None:
+        into = self._own_integration(who, slug)
+        if name not in into.functions:
+            raise MISSING
+        del into.functions[name]
+
+    def move_integration(self, who: str, slug: str, project: str) -> None:
+        thing = self._own_integration(who, slug)
+        if project not in self.open_projects(who) | {thing.project}:
+            raise REFUSED
+        by_project = {
+            link_name
+            for link_name, each in self.connections.items()
+            if each.available == ("project", thing.project) and not each.deleted
+        }
+        if project != thing.project and any(map(thing.has, by_project)):
+            raise REFUSED
+        thing.project = project
+
+    def delete_integration(self, who: str, slug: str) -> None:
+        thing = self._own_integration(who, slug)
+        only_here = [c for c in self.connections.values() if c.available == ("integration", slug)]
+        if thing.functions or any(not each.deleted for each in only_here):
+            raise REFUSED
+        for each in only_here:
+            each.available = ("account", "")
+        del self.integrations[slug]
 
     def audiences(self, who: str) -> dict[str, set[str]]:
         """Whom somebody may make a connection available to."""

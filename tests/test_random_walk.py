@@ -32,6 +32,7 @@ from connhub.sharing import roles
 from connhub.usage.models import (
     Availability,
     Flow,
+    FunctionUse,
     Integration,
     Kind,
     Membership,
@@ -422,6 +423,41 @@ class Walk:
         typed = {"to": to} | (named if place else {}) | ({"stops": "on"} if is_confirmed else {})
         return expected, self.post("connection_availability", thing, **typed)
 
+    def save_function(self):
+        slug, thing = self.integration(), self.connection()
+        known = self.rules.integrations.get(slug)
+        name = self.chance.choice(["sync", "report"])
+        is_new = known is None or name not in known.functions
+        among = self.integration_admins(slug) | (known.members if known else set())
+        expected = self.expect(self.actor(among), self.rules.save_function, slug, name, thing)
+        typed = {"row": "0", "step-0-connection": thing, "seen": thing}
+        if is_new:
+            return expected, self.post("usage:new_function", slug, name=name, **typed)
+        return expected, self.post("usage:edit_function", slug, name, **typed)
+
+    def delete_function(self):
+        slug = self.integration()
+        known = self.rules.integrations.get(slug)
+        name = self.some(*(known.functions if known else ()), otherwise="sync")
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.delete_function, slug, name)
+        return expected, self.post("usage:delete_function", slug, name)
+
+    def move_integration(self):
+        slug = self.integration()
+        known = sorted({each.project for each in self.rules.integrations.values()})
+        project = self.chance.choice(known)
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.move_integration, slug, project)
+        typed = {"name": slug, "project": slug_of(project), "kind": "integration"}
+        return expected, self.post("usage:edit", slug, **typed)
+
+    def delete_integration(self):
+        slug = self.some(*list(self.rules.integrations)[3:], otherwise="never-there")
+        who = self.actor(self.integration_admins(slug))
+        expected = self.expect(who, self.rules.delete_integration, slug)
+        return expected, self.post("usage:delete", slug)
+
     # Comparing
 
     def compare_seen(self, name: str) -> None:
@@ -485,7 +521,7 @@ def modelled(world: Rules) -> dict[str, dict[str, Any]]:
             for key, each in world.connections.items()
         },
         "integration": {
-            slug: (each.project, *grants_in(each), each.members, each.registered)
+            slug: (each.project, *grants_in(each), each.members, each.registered, each.functions)
             for slug, each in world.integrations.items()
         },
         "service": {slug: grants_in(each) for slug, each in world.services.items()},
@@ -530,6 +566,11 @@ def stored() -> dict[str, dict[str, Any]]:
     members = grouped(User.groups.through, "group__name", "user__name")
     joined = grouped(Membership, "integration__slug", "user__name")
     registered = grouped(Registration, "integration__slug", "connection__link_name")
+    functions = defaultdict(dict)
+    for slug, name, link_name in FunctionUse.objects.values_list(
+        "function__integration__slug", "function__name", "connection__link_name"
+    ):
+        functions[slug][name] = link_name
     custom = Service.objects.filter(origin=Origin.CUSTOM).values_list("slug", flat=True)
     return {
         "person": {p.name: (p.role, p.is_active) for p in User.objects.all()},
@@ -544,7 +585,7 @@ def stored() -> dict[str, dict[str, Any]]:
             )
         },
         "integration": {
-            slug: (project, *integration(slug), joined[slug], registered[slug])
+            slug: (project, *integration(slug), joined[slug], registered[slug], functions[slug])
             for slug, project in Integration.objects.values_list("slug", "project__name")
         },
         "service": {slug: service(slug) for slug in custom},
@@ -568,7 +609,8 @@ CHANCES = {
     Walk.leave: 4, Walk.delete_team: 1, Walk.change_role: 4, Walk.deactivate: 3,
     Walk.reactivate: 5, Walk.sign_in: 7, Walk.sign_out: 1, Walk.new_integration: 1,
     Walk.add_member: 5, Walk.remove_member: 5, Walk.register: 5, Walk.deregister: 3,
-    Walk.make_available: 4,
+    Walk.make_available: 4, Walk.save_function: 6, Walk.delete_function: 4,
+    Walk.move_integration: 2, Walk.delete_integration: 1,
 }  # fmt: skip
 ACTS, WEIGHTS = list(CHANCES), list(CHANCES.values())
 
