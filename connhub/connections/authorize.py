@@ -228,7 +228,8 @@ def _take(**which: Any) -> Authorization | None:
     found = (
         Authorization.objects.select_for_update(of=("self",), no_key=True)
         .select_related(
-            *("connection__service", "connection__auth_method", "connection__oauth_app"),
+            *("connection__service", "connection__auth_method__service"),
+            "connection__oauth_app",
             *("environment", "user", "link__made_by", "link__environment"),
         )
         # Where it goes is read once, so that what is checked is what is asked.

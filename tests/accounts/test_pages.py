@@ -44,7 +44,7 @@ def test_settings_show_connections_under_automation(signed_in):
         (
             "root",
             ["My profile", "External data connections", "Users", "Teams"],
-            ["Environments", "Sign-in", "Audit log", "Django admin"],
+            ["Environments", "Sign-in", "Keys", "Audit log", "Django admin"],
         ),
     ],
 )

@@ -114,7 +114,7 @@ MORE = {
     Scene.deactivate_one_who_signed_in_to_a_connection: 16,
     Scene.delete_a_team: 16,
     Scene.remove_an_environment: 13,
-    Scene.delete_a_person: 47,
+    Scene.delete_a_person: 50,
 }
 
 

@@ -97,7 +97,8 @@ def test_a_refused_change_is_on_record_with_why(client, ada, connection):
 
 # What only its maker ever sees, and what is no object.
 UNNAMED = (
-    "accounts:end_session", "accounts:invitation_link", "accounts:reset_link", "admin:", "api-1:",
+    "accounts:end_session", "admin-api:get_service", "admin-api:get_tests", "admin-api:nothing_here",
+    "accounts:invitation_link", "accounts:reset_link", "admin:", "api-1:",
     "audit:", "connections:delete_view", "connections:one_bulk_test", "connections:one_import",
     "open_connect_link", "other_account", "problem",
 )  # fmt: skip

@@ -85,8 +85,8 @@ def queries_of(client, url, headers=None) -> int:
         ("/connections/", FRAGMENT, 10),
         ("/connections/?show=mine&q=c&status=1&environment=staging&sort=status", None, 17),
         ("/profile/connections/", None, 17),
-        ("/connections/c0/", None, 14),
-        ("/connections/c0/", FRAGMENT, 13),
+        ("/connections/c0/", None, 19),
+        ("/connections/c0/", FRAGMENT, 18),
     ],
 )
 @pytest.mark.parametrize("count", [1, 3, 50])

@@ -45,6 +45,7 @@ class FunctionIn(Schema):
             min_length=1,
             max_length=declaring.MOST_USES,
             description="Link names, none of them twice.",
+            json_schema_extra={"uniqueItems": True},
         ),
         AfterValidator(_once),
     ]

@@ -40,6 +40,7 @@ def test_installed_package_runs_the_code_of_its_readme(
     ada, eve, reach, flow, integration, tmp_path
 ):
     reach("sales_crm", where={"path": "/echo"})
+    reach("billing")
     calendar = reach("calendar", where={"path": "/echo"}, secrets={}, login_user=True)
     projects.add_member(integration, eve, by=ada)
     login_users.sign_in(calendar, {"key_1": "of eve"}, by=eve)
