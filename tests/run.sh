@@ -15,7 +15,7 @@ run tests/browser "$@"
 # What hangs on the database: locks and races, constraints, queries, what is written down for good.
 hanging="sharing/test_races.py accounts/test_people.py accounts/test_teams.py
   audit/test_fail_closed.py audit/test_ledger.py audit/test_log.py audit/test_verify.py
-  backups/test_at_work.py backups/test_restore.py
+  backups/test_at_work.py
   connections/bundles/test_applying.py connections/connect_links/test_racing.py
   connections/telling connections/test_lifecycle.py connections/test_meanwhile.py
   connections/test_own_settings.py connections/test_query_counts.py connections/test_races.py

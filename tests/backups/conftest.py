@@ -89,7 +89,16 @@ def new_database(request) -> str:
 @pytest.fixture(scope="session")
 def lived_in(make) -> Installation:
     """With people, connections and their secrets, and much that is under way."""
-    made = make()
+    return with_life(make())
+
+
+@pytest.fixture
+def changing(make) -> Installation:
+    """Like the one that is lived in, to be changed."""
+    return with_life(make())
+
+
+def with_life(made: Installation) -> Installation:
     made.manage("migrate", "-v0")
     made.session_key = made.python(SCENE.format(canary=CANARY))
     return made

@@ -37,18 +37,18 @@ class Writer:
         return self.process.communicate()[1]
 
 
-def test_whatever_was_acknowledged_before_it_began_is_in_it(make, lived_in, tmp_path):
-    writers = [Writer(lived_in, number) for number in range(3)]
+def test_whatever_was_acknowledged_before_it_began_is_in_it(make, changing, tmp_path):
+    writers = [Writer(changing, number) for number in range(3)]
     path = tmp_path / "at-work.tar.gz"
     try:
         while any(not writer.acknowledged for writer in writers):
             assert all(writer.process.poll() is None for writer in writers)
         before = [name for writer in writers for name in writer.acknowledged]
-        code, _, err = lived_in.manage("backup", path)
+        code, _, err = changing.manage("backup", path)
         meanwhile = sum(len(writer.acknowledged) for writer in writers) - len(before)
     finally:
         errors = [writer.end() for writer in writers]
-    elsewhere = make(lived_in.keys)
+    elsewhere = make(changing.keys)
     restored, out, _ = elsewhere.manage("restore", path)
 
     assert ((code, err), restored, errors) == ((0, ""), 0, ["", "", ""])
