@@ -58,6 +58,7 @@ def test_service_is_tested_in_a_pop_up_and_then_made(
     page.get_by_role("button", name="Test", exact=True).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("X-Api-Key").fill("wrong")
+    expect(page.locator(".htmx-added, .htmx-settling")).to_have_count(0)
     page.keyboard.press("Enter")
     expect(dialog.get_by_role("status")).to_contain_text("The test failed.")
     expect(dialog.get_by_label("X-Api-Key")).to_have_value("")

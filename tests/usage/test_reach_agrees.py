@@ -27,7 +27,7 @@ from tests.usage.worlds import World, issued, made_at_random
 pytestmark = pytest.mark.django_db
 
 in_any_account = examples(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 accounts = given(st.randoms(use_true_random=False))
 KINDS = ("people", "teams", "integrations", "keys")
